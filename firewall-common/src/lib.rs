@@ -1,0 +1,15 @@
+//! What the kernel program and user space agree on: reasons, classes, the ledger and the image.
+//!
+//! Everything here is plain data in the byte order of the machine unless a field says otherwise,
+//! and the one lookup function over an image. Nothing here allocates, prints or knows a kernel.
+
+#![cfg_attr(not(test), no_std)]
+
+pub mod class;
+pub mod image;
+pub mod ledger;
+pub mod reason;
+
+/// Layout version of everything that is pinned. Pins live in a folder of this name, so that a
+/// newer binary never reads an older layout.
+pub const SCHEMA: &str = "v1";

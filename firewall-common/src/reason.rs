@@ -1,0 +1,76 @@
+//! Why a packet passed or was dropped.
+
+/// Pass or drop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The packet goes on to the kernel.
+    Pass,
+    /// The packet ends here.
+    Drop,
+}
+
+/// Why. The number is the index of the reason's counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Reason {
+    /// Neither address is in the ruleset.
+    NoMatch = 0,
+    /// Not IPv4 or IPv6 (ARP, LLDP, PPPoE discovery, …).
+    NotIp = 1,
+    /// Cut off before both addresses could be read; the kernel refuses such a packet itself.
+    Truncated = 2,
+    /// An address is listed by a source that enforces.
+    Blocked = 3,
+    /// An address is listed by sources that only monitor.
+    Monitored = 4,
+}
+
+impl Reason {
+    /// Every reason, in the order of its counter.
+    pub const ALL: [Self; 5] =
+        [Self::NoMatch, Self::NotIp, Self::Truncated, Self::Blocked, Self::Monitored];
+
+    /// What happens to a packet for this reason.
+    pub const fn verdict(self) -> Verdict {
+        match self {
+            Self::Blocked => Verdict::Drop,
+            Self::NoMatch | Self::NotIp | Self::Truncated | Self::Monitored => Verdict::Pass,
+        }
+    }
+
+    /// The name that people and machines read.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoMatch => "no-match",
+            Self::NotIp => "not-ip",
+            Self::Truncated => "truncated",
+            Self::Blocked => "blocked",
+            Self::Monitored => "monitored",
+        }
+    }
+}
+
+/// One counter: packets, and their whole length on the wire as the program sees it (all buffers,
+/// Ethernet header included).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Count {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl core::ops::Add for Count {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { packets: self.packets + other.packets, bytes: self.bytes + other.bytes }
+    }
+}
+
+impl core::iter::Sum for Count {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, count| sum + count)
+    }
+}

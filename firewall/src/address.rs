@@ -1,0 +1,125 @@
+//! IPv4 and IPv6 addresses as integers in host order, so that one piece of code serves both.
+
+use std::{
+    hash::Hash,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use ipnet::IpNet;
+
+/// An address as an integer: `u32` for IPv4, `u128` for IPv6, the first octet highest.
+pub trait Address: Copy + Ord + Hash + std::fmt::Debug + Default + Send + Sync + 'static {
+    /// Bits of an address.
+    const BITS: u8;
+
+    /// The highest address.
+    const MAX: Self;
+
+    /// The `length` highest bits set, the others clear.
+    fn netmask(length: u8) -> Self;
+
+    /// Bitwise and.
+    fn and(self, other: Self) -> Self;
+
+    /// Bitwise or with the complement of `mask`.
+    fn or_not(self, mask: Self) -> Self;
+
+    /// The next address; `None` after the last.
+    fn next(self) -> Option<Self>;
+
+    /// The address before; `None` before the first.
+    fn previous(self) -> Option<Self>;
+
+    /// Number of zero bits at the low end, [`Self::BITS`] for 0.
+    fn trailing_zeros(self) -> u8;
+
+    /// The address as the standard library has it.
+    fn to_ip(self) -> IpAddr;
+
+    /// First address of the prefix of `length` bits that `self` is in.
+    fn first(self, length: u8) -> Self {
+        self.and(Self::netmask(length))
+    }
+
+    /// Last address of the prefix of `length` bits that `self` is in.
+    fn last(self, length: u8) -> Self {
+        self.or_not(Self::netmask(length))
+    }
+}
+
+macro_rules! address {
+    ($integer:ty, $ip:ty) => {
+        impl Address for $integer {
+            const BITS: u8 = <$integer>::BITS as u8;
+            const MAX: Self = <$integer>::MAX;
+
+            fn netmask(length: u8) -> Self {
+                <$integer>::MAX.checked_shl(<$integer>::BITS - u32::from(length)).unwrap_or(0)
+            }
+
+            fn and(self, other: Self) -> Self {
+                self & other
+            }
+
+            fn or_not(self, mask: Self) -> Self {
+                self | !mask
+            }
+
+            fn next(self) -> Option<Self> {
+                self.checked_add(1)
+            }
+
+            fn previous(self) -> Option<Self> {
+                self.checked_sub(1)
+            }
+
+            fn trailing_zeros(self) -> u8 {
+                <$integer>::trailing_zeros(self) as u8
+            }
+
+            fn to_ip(self) -> IpAddr {
+                <$ip>::from_bits(self).into()
+            }
+        }
+    };
+}
+
+address!(u32, Ipv4Addr);
+address!(u128, Ipv6Addr);
+
+/// A prefix of either family as integers: address (host bits as given) and length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefix {
+    /// IPv4.
+    V4(u32, u8),
+    /// IPv6.
+    V6(u128, u8),
+}
+
+impl From<IpNet> for Prefix {
+    fn from(net: IpNet) -> Self {
+        match net {
+            IpNet::V4(net) => Self::V4(net.addr().to_bits(), net.prefix_len()),
+            IpNet::V6(net) => Self::V6(net.addr().to_bits(), net.prefix_len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn netmask_covers_both_ends() {
+        assert_eq!(u32::netmask(0), 0);
+        assert_eq!(u32::netmask(32), u32::MAX);
+        assert_eq!(u128::netmask(0), 0);
+        assert_eq!(u128::netmask(1), 1 << 127);
+    }
+
+    #[test]
+    fn first_and_last_of_a_prefix() {
+        assert_eq!(0x0a01_0203_u32.first(8), 0x0a00_0000);
+        assert_eq!(0x0a01_0203_u32.last(8), 0x0aff_ffff);
+    }
+}

@@ -1,0 +1,4 @@
+//! The controller of the filter: from files to what the kernel enforces.
+
+pub mod address;
+pub mod ruleset;

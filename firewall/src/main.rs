@@ -1,0 +1,3 @@
+//! `firewall`: the one binary.
+
+fn main() {}
