@@ -1,3 +1,16 @@
-//! The kernel program. On the host it is plain Rust, so that parser and decision can be tested.
+//! The kernel program: one XDP program that judges each received packet by both its addresses.
+//!
+//! Reading order: [`program::judge`] is the way of a packet; [`packet`] finds the addresses (the
+//! only code that reads packet memory), [`filter`] decides, [`maps`] is what is shared with user
+//! space. On the host everything here is plain Rust, so that parser and decision can be tested.
 
-#![cfg_attr(target_arch = "bpf", no_std)]
+#![cfg_attr(target_arch = "bpf", no_std, feature(core_intrinsics))]
+#![cfg_attr(
+    target_arch = "bpf",
+    expect(internal_features, reason = "the only way to an atomic add on this target")
+)]
+
+pub mod filter;
+pub mod maps;
+pub mod packet;
+pub mod program;

@@ -1,0 +1,218 @@
+//! What the program shares with user space: maps, and the constants of an interface's own copy.
+
+use aya_ebpf::{
+    Global,
+    bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
+    btf_maps::{Array, LruHashMap, PerCpuArray, RingBuf},
+    helpers::generated::bpf_ktime_get_boot_ns,
+    macros::btf_map,
+};
+use firewall_common::{
+    class::{Action, ClassId},
+    image::{Line, Lines, lookup4, lookup6},
+    ledger::{Direction, Event, LEDGER_ENTRIES, LedgerEntry, LedgerKey, Role},
+    reason::{Count, Reason},
+};
+
+use crate::filter::Rules;
+
+const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
+
+/// Bytes of the ring buffer: about 4,000 events.
+const EVENTS_BYTES: usize = 1 << 18;
+
+// Of one generation; the sizes are set when it is loaded.
+#[btf_map]
+static IMAGE4: Array<Line, 1, MMAPABLE> = Array::new();
+#[btf_map]
+static IMAGE6: Array<Line, 1, MMAPABLE> = Array::new();
+/// Class → [`Action`].
+#[btf_map]
+static CLASSES: Array<u32, 1> = Array::new();
+#[btf_map]
+static CLASS_COUNTERS: PerCpuArray<Count, 1> = PerCpuArray::new();
+
+/// Of one interface: [`Reason`] → packets and bytes.
+#[btf_map]
+static COUNTERS: PerCpuArray<Count, { Reason::ALL.len() }> = PerCpuArray::new();
+
+// Of the whole filter. Two ledgers, so that a flood from outside cannot push out who called out.
+#[btf_map]
+static LEDGER_OUTBOUND: LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES> = LruHashMap::new();
+#[btf_map]
+static LEDGER_INBOUND: LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES> = LruHashMap::new();
+#[btf_map]
+static EVENTS: RingBuf<(), EVENTS_BYTES> = RingBuf::new();
+
+/// Role of the interface that this copy is attached to. A constant to the verifier, set at load.
+#[unsafe(no_mangle)]
+static ROLE: Global<u32> = Global::new(Role::Unknown as u32);
+/// Generation that this copy belongs to.
+#[unsafe(no_mangle)]
+static GENERATION: Global<u32> = Global::new(0);
+
+/// The role of this copy's interface.
+#[inline(always)]
+pub fn role() -> Role {
+    Role::from_raw(ROLE.load())
+}
+
+struct Image4;
+struct Image6;
+
+impl Lines for Image4 {
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&Line> {
+        IMAGE4.get(index)
+    }
+}
+
+impl Lines for Image6 {
+    #[inline(always)]
+    fn line(&self, index: u32) -> Option<&Line> {
+        IMAGE6.get(index)
+    }
+}
+
+/// The generation's ruleset.
+pub struct Generation;
+
+impl Rules for Generation {
+    #[inline(always)]
+    fn class4(&self, address: u32) -> ClassId {
+        lookup4(&Image4, address)
+    }
+
+    #[inline(always)]
+    fn class6(&self, high: u64, low: u64) -> ClassId {
+        lookup6(&Image6, high, low)
+    }
+
+    #[inline(always)]
+    fn action(&self, class: ClassId) -> Option<Action> {
+        Action::from_raw(*CLASSES.get(class.into())?)
+    }
+}
+
+/// Counts a packet under its reason.
+#[inline(always)]
+pub fn count(reason: Reason, bytes: u64) {
+    add(COUNTERS.get_ptr_mut(reason as u32), bytes);
+}
+
+/// Counts a hit under its class.
+#[inline(always)]
+pub fn count_class(class: ClassId, bytes: u64) {
+    add(CLASS_COUNTERS.get_ptr_mut(class.into()), bytes);
+}
+
+#[inline(always)]
+fn add(counter: Option<*mut Count>, bytes: u64) {
+    let Some(counter) = counter else { return };
+    // SAFETY: the slot is this CPU's own and a program is not preempted by another on it
+    // (kernel: bpf_prog_run_xdp runs under local_bh_disable), so nobody else writes it meanwhile.
+    unsafe {
+        (*counter).packets += 1;
+        (*counter).bytes += bytes;
+    }
+}
+
+/// Counts a hit in the ledger, and reports it if it is the first of its entry.
+#[inline(always)]
+pub fn record(key: LedgerKey, class: ClassId, interface: u32, bytes: u64) {
+    if key.direction == Direction::Outbound as u32 {
+        record_in(&LEDGER_OUTBOUND, key, class, interface, bytes);
+    } else {
+        record_in(&LEDGER_INBOUND, key, class, interface, bytes);
+    }
+}
+
+#[inline(always)]
+fn record_in(
+    ledger: &LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES>,
+    key: LedgerKey,
+    class: ClassId,
+    interface: u32,
+    bytes: u64,
+) {
+    // SAFETY: the helper reads a clock and takes no pointer.
+    let now = unsafe { bpf_ktime_get_boot_ns() };
+    let generation = GENERATION.load();
+    if let Some(entry) = ledger.get_ptr_mut(key) {
+        update(entry, now, generation, class, interface, bytes);
+        return;
+    }
+    let entry = LedgerEntry {
+        packets: 1,
+        bytes,
+        first_seen: now,
+        last_seen: now,
+        generation,
+        interface,
+        class,
+        padding: [0; 3],
+    };
+    match ledger.insert(key, entry, BPF_NOEXIST.into()) {
+        Ok(()) => report(&Event { seen: now, key, generation, interface, class, padding: 0 }),
+        // Another CPU was first with the same entry, and has reported it.
+        Err(_) => {
+            if let Some(entry) = ledger.get_ptr_mut(key) {
+                update(entry, now, generation, class, interface, bytes);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn update(
+    entry: *mut LedgerEntry,
+    now: u64,
+    generation: u32,
+    class: ClassId,
+    interface: u32,
+    bytes: u64,
+) {
+    // SAFETY: the entry stays memory of this map even if it is evicted meanwhile (LRU slots are
+    // preallocated, kernel/bpf/hashtab.c). Sums are added atomically; of the rest the last hit wins,
+    // whichever CPU writes it.
+    unsafe {
+        atomic_add(&raw mut (*entry).packets, 1);
+        atomic_add(&raw mut (*entry).bytes, bytes);
+        (*entry).last_seen = now;
+        (*entry).generation = generation;
+        (*entry).interface = interface;
+        (*entry).class = class;
+    }
+}
+
+/// Adds without losing what another CPU adds at the same time.
+///
+/// # Safety
+/// `sum` must be valid and aligned.
+#[inline(always)]
+unsafe fn atomic_add(sum: *mut u64, amount: u64) {
+    // The BPF target has no compare-and-swap before v3, so core offers no `AtomicU64::fetch_add`
+    // for it; the plain atomic add (BPF_ATOMIC | BPF_ADD) is there since the first eBPF.
+    #[cfg(target_arch = "bpf")]
+    // SAFETY: promised by the caller.
+    unsafe {
+        use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
+        atomic_xadd::<u64, u64, { Relaxed }>(sum, amount);
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    // SAFETY: promised by the caller.
+    unsafe {
+        use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+        AtomicU64::from_ptr(sum).fetch_add(amount, Relaxed);
+    }
+}
+
+/// Puts an event into the ring buffer. When that is full the event is lost, never waited for: the
+/// ledger has the entry.
+#[inline(always)]
+fn report(event: &Event) {
+    let Some(mut bytes) = EVENTS.reserve_bytes(size_of::<Event>(), 0) else { return };
+    // SAFETY: the kernel reserved `size_of::<Event>()` bytes, 8-byte aligned (kernel/bpf/ringbuf.c).
+    unsafe { bytes.as_mut_ptr().cast::<Event>().write(*event) };
+    bytes.submit(0);
+}

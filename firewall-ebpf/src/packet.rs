@@ -1,0 +1,187 @@
+//! Finds the addresses of a packet. The only code that reads packet memory.
+
+use core::marker::PhantomData;
+
+use firewall_common::reason::Reason;
+use network_types::{
+    eth::EthHdr,
+    ip::{Ipv4Hdr, Ipv6Hdr},
+    vlan::VlanHdr,
+};
+
+/// Ethertypes (IANA "IEEE 802 Numbers"), in host order.
+mod ethertype {
+    pub const IPV4: u16 = 0x0800;
+    pub const IPV6: u16 = 0x86dd;
+    pub const VLAN: u16 = 0x8100;
+    pub const SERVICE_VLAN: u16 = 0x88a8;
+    /// What QinQ used before IEEE 802.1ad gave it a number.
+    pub const OLD_SERVICE_VLAN: u16 = 0x9100;
+    pub const PPPOE_SESSION: u16 = 0x8864;
+}
+
+/// PPP protocol numbers (IANA "PPP Numbers"), in host order.
+mod ppp {
+    pub const IPV4: u16 = 0x0021;
+    pub const IPV6: u16 = 0x0057;
+}
+
+/// VLAN tags that are walked over: an outer and an inner one.
+const MAX_TAGS: usize = 2;
+
+/// Source and destination, as integers in host order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// IPv4.
+    V4 {
+        /// Sender.
+        source: u32,
+        /// Receiver.
+        destination: u32,
+    },
+    /// IPv6, upper and lower 64 bits: the kernel has no 128-bit arithmetic.
+    V6 {
+        /// Sender.
+        source: (u64, u64),
+        /// Receiver.
+        destination: (u64, u64),
+    },
+}
+
+/// PPPoE session header (RFC 2516 §4) and the PPP protocol number that follows it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct PppoeSessionHdr {
+    version_and_type: u8,
+    code: u8,
+    session: [u8; 2],
+    length: [u8; 2],
+    protocol: [u8; 2],
+}
+
+/// The bytes of a packet from `start` to before `end`, read front to back.
+pub struct Packet<'a> {
+    start: usize,
+    end: usize,
+    memory: PhantomData<&'a [u8]>,
+}
+
+/// A header that any bytes make a valid value of, without alignment.
+///
+/// # Safety
+/// Integers and byte arrays only, `repr(C)`.
+unsafe trait Header: Copy {}
+
+// SAFETY: integers and byte arrays, `repr(C)`.
+unsafe impl Header for EthHdr {}
+// SAFETY: as above.
+unsafe impl Header for VlanHdr {}
+// SAFETY: as above.
+unsafe impl Header for PppoeSessionHdr {}
+// SAFETY: as above.
+unsafe impl Header for Ipv4Hdr {}
+// SAFETY: as above.
+unsafe impl Header for Ipv6Hdr {}
+
+impl<'a> Packet<'a> {
+    /// The packet between two addresses.
+    ///
+    /// # Safety
+    /// `start..end` must be readable for `'a`.
+    #[inline(always)]
+    pub unsafe fn new(start: usize, end: usize) -> Self {
+        Self { start, end, memory: PhantomData }
+    }
+
+    /// Takes the next header off the front; `Truncated` if it is not all there.
+    #[inline(always)]
+    fn take<H: Header>(&mut self) -> Result<H, Reason> {
+        let next = self.start + size_of::<H>();
+        if next > self.end {
+            return Err(Reason::Truncated);
+        }
+        // SAFETY: `start..next` lies within the packet, which `new` was promised to be readable,
+        // and any bytes make an `H`.
+        let header = unsafe { (self.start as *const H).read_unaligned() };
+        self.start = next;
+        Ok(header)
+    }
+
+    /// The addresses, or why there are none: `NotIp` or `Truncated`.
+    ///
+    /// Every fragment has both addresses, and extension headers and options come after them, so
+    /// neither is looked at.
+    #[inline(always)]
+    pub fn addresses(mut self) -> Result<Addresses, Reason> {
+        match self.network_protocol()? {
+            ethertype::IPV4 => self.ipv4(),
+            ethertype::IPV6 => self.ipv6(),
+            _ => Err(Reason::NotIp),
+        }
+    }
+
+    /// Walks Ethernet, tags and PPPoE session, and says which ethertype the rest is of.
+    #[inline(always)]
+    fn network_protocol(&mut self) -> Result<u16, Reason> {
+        let mut protocol = u16::from_be(self.take::<EthHdr>()?.ether_type);
+        for _ in 0..MAX_TAGS {
+            if !is_tag(protocol) {
+                break;
+            }
+            protocol = u16::from_be(self.take::<VlanHdr>()?.ether_type);
+        }
+        if protocol == ethertype::PPPOE_SESSION {
+            return self.pppoe();
+        }
+        Ok(protocol)
+    }
+
+    /// Version 1, type 1, code 0 is session data (RFC 2516 §4); anything else is not for us.
+    #[inline(always)]
+    fn pppoe(&mut self) -> Result<u16, Reason> {
+        let header = self.take::<PppoeSessionHdr>()?;
+        if header.version_and_type != 0x11 || header.code != 0 {
+            return Err(Reason::NotIp);
+        }
+        match u16::from_be_bytes(header.protocol) {
+            ppp::IPV4 => Ok(ethertype::IPV4),
+            ppp::IPV6 => Ok(ethertype::IPV6),
+            _ => Err(Reason::NotIp),
+        }
+    }
+
+    #[inline(always)]
+    fn ipv4(&mut self) -> Result<Addresses, Reason> {
+        let header = self.take::<Ipv4Hdr>()?;
+        if header.version() != 4 {
+            return Err(Reason::NotIp);
+        }
+        Ok(Addresses::V4 {
+            source: u32::from_be_bytes(header.src_addr),
+            destination: u32::from_be_bytes(header.dst_addr),
+        })
+    }
+
+    #[inline(always)]
+    fn ipv6(&mut self) -> Result<Addresses, Reason> {
+        let header = self.take::<Ipv6Hdr>()?;
+        if header.version() != 6 {
+            return Err(Reason::NotIp);
+        }
+        Ok(Addresses::V6 { source: halves(header.src_addr), destination: halves(header.dst_addr) })
+    }
+}
+
+#[inline(always)]
+fn is_tag(protocol: u16) -> bool {
+    matches!(protocol, ethertype::VLAN | ethertype::SERVICE_VLAN | ethertype::OLD_SERVICE_VLAN)
+}
+
+#[inline(always)]
+fn halves(address: [u8; 16]) -> (u64, u64) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address;
+    (
+        u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        u64::from_be_bytes([i, j, k, l, m, n, o, p]),
+    )
+}
