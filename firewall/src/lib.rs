@@ -1,4 +1,5 @@
 //! The controller of the filter: from files to what the kernel enforces.
 
 pub mod address;
+pub mod feed;
 pub mod ruleset;

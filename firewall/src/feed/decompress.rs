@@ -1,0 +1,140 @@
+//! Compression, recognised by content: servers and file names tell too often something else.
+
+use std::{borrow::Cow, io::Read};
+
+use flate2::read::MultiGzDecoder;
+
+use super::Refused;
+
+/// First bytes of a gzip member (RFC 1952 §2.3.1).
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// First bytes of a zstd frame (RFC 8878 §3.1.1).
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// `bytes` as they are, or decompressed if they are gzip (any number of members) or zstd.
+///
+/// # Errors
+/// The compressed data is damaged or cut off, holds compressed data again, or what comes out is
+/// longer than `limit` bytes.
+pub fn decompress(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, Refused> {
+    let content = match compression(bytes) {
+        None => Cow::Borrowed(bytes),
+        Some("gzip") => Cow::Owned(read("gzip", MultiGzDecoder::new(bytes), limit)?),
+        Some(zstd) => {
+            let decoder = zstd::Decoder::new(bytes).map_err(|error| damaged(zstd, &error))?;
+            Cow::Owned(read(zstd, decoder, limit)?)
+        }
+    };
+    if content.len() > limit {
+        return Err(too_long(limit));
+    }
+    Ok(content)
+}
+
+/// The name of the compression that `bytes` begin with.
+fn compression(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.starts_with(GZIP) {
+        return Some("gzip");
+    }
+    bytes.starts_with(ZSTD).then_some("zstd")
+}
+
+/// Reads no more than one byte over the limit, so that a small file cannot fill the memory.
+fn read(name: &str, decoder: impl Read, limit: usize) -> Result<Vec<u8>, Refused> {
+    let mut content = Vec::new();
+    let one_over = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    decoder
+        .take(one_over)
+        .read_to_end(&mut content)
+        .map_err(|error| damaged(name, &error))?;
+    if let Some(inner) = compression(&content) {
+        return Err(Refused(format!(
+            "the content is compressed twice ({inner} inside {name}); \
+             ask the provider for a list that is compressed once"
+        )));
+    }
+    Ok(content)
+}
+
+fn damaged(name: &str, error: &std::io::Error) -> Refused {
+    Refused(format!(
+        "the {name} data is damaged or cut off ({error}); the next update fetches it again"
+    ))
+}
+
+fn too_long(limit: usize) -> Refused {
+    Refused(format!(
+        "the decompressed content is longer than the limit of {limit} bytes; \
+         raise the limit of this feed if the list is meant to be that long"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    const LIST: &[u8] = b"192.0.2.1\n198.51.100.7\n";
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 3).unwrap()
+    }
+
+    fn refusal(bytes: &[u8], limit: usize) -> String {
+        decompress(bytes, limit).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn plain_content_is_not_copied() {
+        assert!(matches!(decompress(LIST, 100), Ok(Cow::Borrowed(LIST))));
+        assert!(matches!(decompress(b"", 100), Ok(Cow::Borrowed(b""))));
+    }
+
+    #[test]
+    fn both_compressions_by_content() {
+        assert_eq!(*decompress(&gzip(LIST), 100).unwrap(), *LIST);
+        assert_eq!(*decompress(&zstd(LIST), 100).unwrap(), *LIST);
+    }
+
+    #[test]
+    fn all_members_of_a_gzip_file() {
+        let members = [gzip(LIST), gzip(b"203.0.113.9\n")].concat();
+        assert_eq!(
+            *decompress(&members, 100).unwrap(),
+            *[LIST, b"203.0.113.9\n"].concat()
+        );
+    }
+
+    #[test]
+    fn a_bomb_is_cut_at_the_limit() {
+        let zeros = vec![0; 10_000_000];
+        for bomb in [gzip(&zeros), zstd(&zeros)] {
+            assert!(refusal(&bomb, 1000).contains("limit of 1000 bytes"));
+        }
+        assert!(decompress(&gzip(&zeros), 10_000_000).is_ok());
+        assert!(refusal(LIST, 10).contains("limit of 10 bytes"));
+    }
+
+    #[test]
+    fn compressed_twice_is_refused() {
+        assert!(refusal(&gzip(&zstd(LIST)), 1000).contains("zstd inside gzip"));
+        assert!(refusal(&zstd(&gzip(LIST)), 1000).contains("gzip inside zstd"));
+    }
+
+    #[test]
+    fn cut_off_data_is_refused() {
+        for whole in [gzip(LIST), zstd(LIST)] {
+            assert!(refusal(&whole[..whole.len() - 6], 1000).contains("damaged or cut off"));
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What every format becomes: indicators, counts, and the lines that are none.
+
+use std::net::IpAddr;
+
+use crate::address::{Address, Prefix};
+
+/// Rejected lines kept with their text; beyond that they are only counted.
+pub const REJECTED_KEPT: usize = 100;
+
+/// Characters of a rejected line that are kept.
+const TEXT_KEPT: usize = 80;
+
+/// One prefix that a feed calls bad. Host bits are clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Indicator<A> {
+    /// First address of the prefix, in host order.
+    pub address: A,
+    /// Line of the content it stands on, from 1.
+    pub line: u32,
+    /// Prefix length in bits.
+    pub length: u8,
+    /// The port it is limited to; 0 means any.
+    pub port: u16,
+}
+
+/// A line or record that names no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Line of the content, from 1.
+    pub line: u32,
+    /// Its beginning, without control characters: a feed must not write to the terminal.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+/// The content of a feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parsed {
+    /// IPv4 indicators in the order of the content, duplicates included.
+    pub v4: Vec<Indicator<u32>>,
+    /// IPv6 indicators likewise.
+    pub v6: Vec<Indicator<u128>>,
+    /// Accepted lines or records. A range is one entry and may be several indicators.
+    pub entries: usize,
+    /// Lines of the content.
+    pub lines: usize,
+    /// Lines that are only a comment.
+    pub comments: usize,
+    /// Empty lines.
+    pub blank: usize,
+    /// Entries given with host bits set; their indicators have them cleared.
+    pub masked: usize,
+    /// The first [`REJECTED_KEPT`] rejected lines or records.
+    pub rejected: Vec<Rejected>,
+    /// All rejected lines or records.
+    pub rejected_count: usize,
+    /// The content carries its own count or end mark, and it fits. Only then is an empty list
+    /// known to be empty, and not cut off.
+    pub complete: bool,
+}
+
+impl Parsed {
+    /// Number of distinct prefixes, ports left aside.
+    pub fn unique(&self) -> usize {
+        distinct(&self.v4).len() + distinct(&self.v6).len()
+    }
+
+    /// Takes an entry, clearing its host bits.
+    pub(super) fn add(&mut self, line: u32, prefix: Prefix, port: u16) {
+        let masked = match prefix {
+            Prefix::V4(address, length) => push(&mut self.v4, line, address, length, port),
+            Prefix::V6(address, length) => push(&mut self.v6, line, address, length, port),
+        };
+        self.entries += 1;
+        self.masked += usize::from(masked);
+    }
+
+    /// Takes the range from `first` to `last` as one entry; false if it is none.
+    pub(super) fn add_range(&mut self, line: u32, first: IpAddr, last: IpAddr) -> bool {
+        let taken = match (first, last) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => {
+                push_range(&mut self.v4, line, first.to_bits(), last.to_bits())
+            }
+            (IpAddr::V6(first), IpAddr::V6(last)) => {
+                push_range(&mut self.v6, line, first.to_bits(), last.to_bits())
+            }
+            _ => false,
+        };
+        self.entries += usize::from(taken);
+        taken
+    }
+
+    /// Counts a line that is no entry and keeps the first ones for people.
+    pub(super) fn reject(&mut self, line: u32, text: &[u8], reason: &'static str) {
+        self.rejected_count += 1;
+        if self.rejected.len() < REJECTED_KEPT {
+            self.rejected.push(Rejected {
+                line,
+                text: printable(text),
+                reason,
+            });
+        }
+    }
+}
+
+/// Distinct prefixes in order of address, then length.
+pub fn distinct<A: Address>(indicators: &[Indicator<A>]) -> Vec<(A, u8)> {
+    let mut prefixes: Vec<_> = indicators
+        .iter()
+        .map(|it| (it.address, it.length))
+        .collect();
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    prefixes
+}
+
+/// True if host bits had to be cleared.
+fn push<A: Address>(
+    to: &mut Vec<Indicator<A>>,
+    line: u32,
+    address: A,
+    length: u8,
+    port: u16,
+) -> bool {
+    let first = address.first(length);
+    to.push(Indicator {
+        address: first,
+        line,
+        length,
+        port,
+    });
+    first != address
+}
+
+/// The fewest prefixes that cover the range; false if it is reversed.
+fn push_range<A: Address>(to: &mut Vec<Indicator<A>>, line: u32, first: A, last: A) -> bool {
+    let mut rest = (first <= last).then_some(first);
+    while let Some(address) = rest.filter(|&address| address <= last) {
+        let mut length = A::BITS - address.trailing_zeros();
+        while address.last(length) > last {
+            length += 1;
+        }
+        to.push(Indicator {
+            address,
+            line,
+            length,
+            port: 0,
+        });
+        rest = address.last(length).next();
+    }
+    first <= last
+}
+
+fn printable(text: &[u8]) -> String {
+    // A character is four bytes at most: enough is converted, never a line of megabytes.
+    let beginning = &text[..text.len().min(4 * TEXT_KEPT)];
+    String::from_utf8_lossy(beginning)
+        .chars()
+        .take(TEXT_KEPT)
+        .map(|character| {
+            if character.is_control() {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect()
+}
+
+fn harmless(character: char) -> char {
+    match character {
+        '\t' => ' ',
+        character if character.is_control() => char::REPLACEMENT_CHARACTER,
+        character => character,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(first: &str, last: &str) -> Vec<String> {
+        let mut parsed = Parsed::default();
+        parsed.add_range(1, first.parse().unwrap(), last.parse().unwrap());
+        let v4 = parsed
+            .v4
+            .iter()
+            .map(|it| format!("{}/{}", it.address.to_ip(), it.length));
+        let v6 = parsed
+            .v6
+            .iter()
+            .map(|it| format!("{}/{}", it.address.to_ip(), it.length));
+        v4.chain(v6).collect()
+    }
+
+    #[test]
+    fn an_indicator_stays_small() {
+        assert_eq!(size_of::<Indicator<u32>>(), 12);
+        assert_eq!(size_of::<Indicator<u128>>(), 32);
+    }
+
+    #[test]
+    fn ranges_become_the_fewest_prefixes() {
+        let table: &[(&str, &str, &[&str])] = &[
+            ("192.0.2.0", "192.0.2.255", &["192.0.2.0/24"]),
+            ("192.0.2.7", "192.0.2.7", &["192.0.2.7/32"]),
+            (
+                "192.0.2.1",
+                "192.0.2.4",
+                &["192.0.2.1/32", "192.0.2.2/31", "192.0.2.4/32"],
+            ),
+            ("0.0.0.0", "255.255.255.255", &["0.0.0.0/0"]),
+            (
+                "255.255.255.254",
+                "255.255.255.255",
+                &["255.255.255.254/31"],
+            ),
+            ("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", &["::/0"]),
+            (
+                "2001:db8::",
+                "2001:db8::2",
+                &["2001:db8::/127", "2001:db8::2/128"],
+            ),
+            ("192.0.2.2", "192.0.2.1", &[]),
+            ("192.0.2.2", "2001:db8::", &[]),
+        ];
+        for (first, last, prefixes) in table {
+            assert_eq!(range(first, last), *prefixes, "{first}-{last}");
+        }
+        assert_eq!(range("0.0.0.1", "255.255.255.254").len(), 62);
+    }
+
+    #[test]
+    fn rejected_lines_are_kept_short_and_harmless() {
+        let mut parsed = Parsed::default();
+        for line in 1..=1000 {
+            parsed.reject(line, "\x1b[31mä".repeat(100).as_bytes(), "no address");
+        }
+        assert_eq!(
+            (parsed.rejected.len(), parsed.rejected_count),
+            (REJECTED_KEPT, 1000)
+        );
+        assert_eq!(parsed.rejected[0].text.chars().count(), TEXT_KEPT);
+        assert!(!parsed.rejected[0].text.contains(char::is_control));
+    }
+}

@@ -1,0 +1,216 @@
+//! `plain`: an address, a prefix or a range `first-last` on each line.
+//!
+//! White space around it and a comment from `#` or `;` to the end of the line may follow; anything
+//! else on the line rejects it. That covers Spamhaus DROP as text, FireHOL netsets, Team Cymru
+//! bogons and every bare list of addresses.
+
+use super::{Parsed, Refused, check_size, text};
+
+/// Lines longer than this many bytes are rejected unread.
+const LONGEST_LINE: usize = 4096;
+
+/// The indicators of a plain list; lines that are none are rejected one by one.
+///
+/// # Errors
+/// The list is too long, see [`super::MOST_INDICATORS`].
+pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Refused> {
+    let mut parsed = Parsed::default();
+    for (number, line) in text::lines(bytes) {
+        parsed.lines += 1;
+        take_line(&mut parsed, number, line.trim_ascii());
+        check_size(&parsed)?;
+    }
+    Ok(parsed)
+}
+
+fn take_line(parsed: &mut Parsed, number: u32, line: &[u8]) {
+    match line.first() {
+        None => parsed.blank += 1,
+        Some(b'#' | b';') => parsed.comments += 1,
+        Some(_) if line.len() > LONGEST_LINE => {
+            parsed.reject(number, line, "longer than 4096 bytes");
+        }
+        Some(_) => {
+            if let Err(reason) = take_entry(parsed, number, without_comment(line)) {
+                parsed.reject(number, line, reason);
+            }
+        }
+    }
+}
+
+fn take_entry(parsed: &mut Parsed, number: u32, entry: &[u8]) -> Result<(), &'static str> {
+    if let Some(dash) = entry.iter().position(|&byte| byte == b'-') {
+        return take_range(parsed, number, &entry[..dash], &entry[dash + 1..]);
+    }
+    parsed.add(number, text::prefix(entry)?, 0);
+    Ok(())
+}
+
+fn take_range(
+    parsed: &mut Parsed,
+    number: u32,
+    first: &[u8],
+    last: &[u8],
+) -> Result<(), &'static str> {
+    let address = |side: &[u8]| text::address(side.trim_ascii());
+    let (Some(first), Some(last)) = (address(first), address(last)) else {
+        return Err("no address, and no range of two addresses");
+    };
+    if !parsed.add_range(number, first, last) {
+        return Err("the range ends before it begins");
+    }
+    Ok(())
+}
+
+fn without_comment(line: &[u8]) -> &[u8] {
+    let end = line.iter().position(|byte| matches!(byte, b'#' | b';'));
+    end.map_or(line, |end| line[..end].trim_ascii_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use ipnet::IpNet;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::address::{Address, Prefix};
+
+    fn counts(text: &str) -> (usize, usize, usize, usize) {
+        let parsed = parse(text.as_bytes()).unwrap();
+        (
+            parsed.entries,
+            parsed.comments,
+            parsed.blank,
+            parsed.rejected_count,
+        )
+    }
+
+    #[test]
+    fn every_kind_of_line() {
+        let table = [
+            ("", (0, 0, 0, 0)),
+            ("192.0.2.1", (1, 0, 0, 0)),
+            ("192.0.2.1\n", (1, 0, 0, 0)),
+            ("192.0.2.1\r\n2001:db8::1\r\n", (2, 0, 0, 0)),
+            (" \t192.0.2.1 \n", (1, 0, 0, 0)),
+            ("192.0.2.0/24 ; SBL1\n# comment\n; EOF\n\n \n", (1, 2, 2, 0)),
+            ("192.0.2.1#comment\n2001:db8::;comment", (2, 0, 0, 0)),
+            (
+                "192.0.2.0-192.0.2.9\n192.0.2.0 - 192.0.2.9 # range\n",
+                (2, 0, 0, 0),
+            ),
+            ("2001:db8::-2001:db8::ff\n", (1, 0, 0, 0)),
+            (
+                "192.0.2.9-192.0.2.0\n192.0.2.0-2001:db8::\n192.0.2.0-\n-\n",
+                (0, 0, 0, 4),
+            ),
+            ("192.0.2.1 10\n192.0.2.1\t10\n192.0.2.1,10\n", (0, 0, 0, 3)),
+            (
+                "192.0.2.01\n192.0.2.0/33\n192.0.2.0/08\n192.0.2.0/ 24\n",
+                (0, 0, 0, 4),
+            ),
+            (
+                "192.0.2.1192.0.2.2\nexample.com\nhttp://192.0.2.1/\n",
+                (0, 0, 0, 3),
+            ),
+            ("\0\0\0\n192.0.2.1\0\n\u{1b}[0m\n192.0.2.2\n", (1, 0, 0, 3)),
+        ];
+        for (text, expected) in table {
+            assert_eq!(counts(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn host_bits_are_cleared_and_counted() {
+        let parsed = parse(b"192.0.2.1/24\n192.0.2.0/24\n2001:db8::1/32\n").unwrap();
+        assert_eq!((parsed.masked, parsed.unique()), (2, 2));
+        assert_eq!(parsed.v4[0].address, 0xc000_0200);
+    }
+
+    #[test]
+    fn line_numbers_and_families() {
+        let parsed = parse(b"# box\n192.0.2.1\nword\n::ffff:192.0.2.2\n2001:db8::1\n").unwrap();
+        let lines: Vec<_> = parsed.v4.iter().map(|indicator| indicator.line).collect();
+        assert_eq!(
+            (lines, parsed.v6[0].line, parsed.rejected[0].line),
+            (vec![2, 4], 5, 3)
+        );
+    }
+
+    #[test]
+    fn a_line_without_end_is_rejected() {
+        let endless = [b"192.0.2.1\n".as_slice(), &b"192.0.2.1 ".repeat(1000)].concat();
+        let parsed = parse(&endless).unwrap();
+        assert_eq!(
+            (parsed.entries, parsed.rejected[0].reason),
+            (1, "longer than 4096 bytes")
+        );
+    }
+
+    /// The rule of the format, said with the standard library.
+    fn oracle(line: &str) -> Option<IpNet> {
+        let text = line.split(['#', ';']).next()?.trim_ascii();
+        let leading_zero = text.split_once('/').is_some_and(|(_, length)| {
+            length.len() > 1 && length.starts_with('0') || length.starts_with('+')
+        });
+        let net = text.parse::<IpNet>().ok().filter(|_| !leading_zero);
+        net.or_else(|| text.parse().ok().map(IpNet::new_assert_host))
+    }
+
+    trait Host {
+        fn new_assert_host(address: std::net::IpAddr) -> Self;
+    }
+
+    impl Host for IpNet {
+        fn new_assert_host(address: std::net::IpAddr) -> Self {
+            address.to_canonical().into()
+        }
+    }
+
+    fn prefix() -> impl Strategy<Value = Prefix> {
+        let v4 = (any::<u32>(), 0..=32_u8).prop_map(|(it, length)| Prefix::V4(it, length));
+        // Outside of ::ffff:0:0/96, whose prefixes come back as IPv4.
+        let v6 = (1 << 64..u128::MAX, 0..=128_u8).prop_map(|(it, length)| Prefix::V6(it, length));
+        prop_oneof![v4, v6]
+    }
+
+    fn written(prefix: Prefix) -> String {
+        match prefix {
+            Prefix::V4(address, length) => format!("{}/{length}\n", address.to_ip()),
+            Prefix::V6(address, length) => format!("{}/{length}\n", address.to_ip()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(prefixes in prop::collection::vec(prefix(), 0..50)) {
+            let text: String = prefixes.iter().copied().map(written).collect();
+            let parsed = parse(text.as_bytes()).unwrap();
+            let mut read = Parsed::default();
+            for (number, prefix) in (1..).zip(prefixes) {
+                read.add(number, prefix, 0);
+            }
+            prop_assert_eq!((parsed.v4, parsed.v6, parsed.masked), (read.v4, read.v6, read.masked));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+            let parsed = parse(&bytes).unwrap();
+            let all = parsed.entries + parsed.comments + parsed.blank + parsed.rejected_count;
+            prop_assert_eq!(all, parsed.lines);
+        }
+
+        #[test]
+        fn dotted_quads_like_the_standard_library(text in "[0-9.]{0,16}|([0-9]{1,3}\\.){3}[0-9]{1,3}") {
+            let expected = text.parse::<Ipv4Addr>().ok().map(Ipv4Addr::to_bits);
+            prop_assert_eq!(text::ipv4(text.as_bytes()), expected);
+        }
+
+        #[test]
+        fn lines_like_ipnet(line in "[ \t]?([0-9]{1,3}\\.){2,4}[0-9]{1,3}(/[0-9+]{1,3})?[ \t]?([#;].?)?|[0-9a-f:./]{1,20}") {
+            prop_assert_eq!(parse(line.as_bytes()).unwrap().entries == 1, oracle(&line).is_some());
+        }
+    }
+}
