@@ -27,8 +27,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of its counter.
-    pub const ALL: [Self; 5] =
-        [Self::NoMatch, Self::NotIp, Self::Truncated, Self::Blocked, Self::Monitored];
+    pub const ALL: [Self; 5] = [
+        Self::NoMatch,
+        Self::NotIp,
+        Self::Truncated,
+        Self::Blocked,
+        Self::Monitored,
+    ];
 
     /// What happens to a packet for this reason.
     pub const fn verdict(self) -> Verdict {
@@ -65,7 +70,10 @@ impl core::ops::Add for Count {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { packets: self.packets + other.packets, bytes: self.bytes + other.bytes }
+        Self {
+            packets: self.packets + other.packets,
+            bytes: self.bytes + other.bytes,
+        }
     }
 }
 
