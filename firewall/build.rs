@@ -13,7 +13,11 @@ fn main() -> Result<()> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../firewall-ebpf");
     println!("cargo:rerun-if-changed={root}/../firewall-common/src");
     build_ebpf(
-        [Package { name: "firewall-ebpf", root_dir: root, ..Package::default() }],
+        [Package {
+            name: "firewall-ebpf",
+            root_dir: root,
+            ..Package::default()
+        }],
         Toolchain::Custom(TOOLCHAIN),
     )
 }

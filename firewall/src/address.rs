@@ -36,6 +36,12 @@ pub trait Address: Copy + Ord + Hash + std::fmt::Debug + Default + Send + Sync +
     /// The address as the standard library has it.
     fn to_ip(self) -> IpAddr;
 
+    /// Difference to an address that is not higher.
+    fn minus(self, lower: Self) -> Self;
+
+    /// The last 32 of the `length` highest bits.
+    fn top(self, length: u8) -> u32;
+
     /// First address of the prefix of `length` bits that `self` is in.
     fn first(self, length: u8) -> Self {
         self.and(Self::netmask(length))
@@ -54,7 +60,9 @@ macro_rules! address {
             const MAX: Self = <$integer>::MAX;
 
             fn netmask(length: u8) -> Self {
-                <$integer>::MAX.checked_shl(<$integer>::BITS - u32::from(length)).unwrap_or(0)
+                <$integer>::MAX
+                    .checked_shl(<$integer>::BITS - u32::from(length))
+                    .unwrap_or(0)
             }
 
             fn and(self, other: Self) -> Self {
@@ -79,6 +87,15 @@ macro_rules! address {
 
             fn to_ip(self) -> IpAddr {
                 <$ip>::from_bits(self).into()
+            }
+
+            fn minus(self, lower: Self) -> Self {
+                self - lower
+            }
+
+            fn top(self, length: u8) -> u32 {
+                self.checked_shr(<$integer>::BITS - u32::from(length))
+                    .unwrap_or(0) as u32
             }
         }
     };
@@ -115,6 +132,16 @@ mod tests {
         assert_eq!(u32::netmask(32), u32::MAX);
         assert_eq!(u128::netmask(0), 0);
         assert_eq!(u128::netmask(1), 1 << 127);
+    }
+
+    #[test]
+    fn top_is_the_end_of_the_highest_bits() {
+        assert_eq!(0x0a01_0203_u32.top(24), 0x000a_0102);
+        assert_eq!(0x0a01_0203_u32.top(0), 0);
+        assert_eq!(
+            0x2001_0db8_0001_0002_0000_0000_0000_0003_u128.top(48),
+            0x0db8_0001
+        );
     }
 
     #[test]

@@ -2,4 +2,5 @@
 
 pub mod address;
 pub mod feed;
+pub mod image;
 pub mod ruleset;

@@ -1,0 +1,200 @@
+//! Classes: sets of sources, numbered.
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use firewall_common::class::{Action, ClassId, NONE};
+
+use super::steps::Step;
+use crate::ruleset::{Source, SourceId, Wish};
+
+/// Classes of an image at most. The counters of a generation are sized by it.
+pub const MAX_CLASSES: usize = 65_000;
+
+/// What is known of an address that is listed: what to do, and who says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// Drop if any of the sources wishes it, else monitor.
+    pub action: Action,
+    /// All sources that name the address, ascending. Empty for a class that many sets share.
+    pub sources: Vec<SourceId>,
+}
+
+impl Class {
+    /// Whether this is the class of the sets that found no number of their own: which sources name
+    /// the address is then not known.
+    pub fn is_many(&self) -> bool {
+        self.sources.is_empty()
+    }
+}
+
+/// Number of a set of sources in [`Sets`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SetId(u32);
+
+/// The set of no sources.
+pub const NOTHING: SetId = SetId(0);
+
+/// Every set with a source that allows or protects: the others do not matter then.
+const EXEMPT: SetId = SetId(1);
+
+impl SetId {
+    /// An exempt address has no class, like one that nobody names.
+    pub fn or_nothing_if_exempt(self) -> Self {
+        if self == EXEMPT { NOTHING } else { self }
+    }
+
+    fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// All sets of sources seen, each once.
+pub struct Sets<'a> {
+    sources: &'a [Source],
+    /// Members by number, ascending. [`NOTHING`] and [`EXEMPT`] have none.
+    members: Vec<Vec<SourceId>>,
+    numbers: HashMap<Vec<SourceId>, SetId>,
+    /// Set and source to the set of both.
+    unions: HashMap<(SetId, SourceId), SetId>,
+    /// The last union asked for: runs of entries from one source need no hashing.
+    last: ((SetId, SourceId), SetId),
+}
+
+impl<'a> Sets<'a> {
+    /// No sets but the two without members.
+    pub fn new(sources: &'a [Source]) -> Self {
+        Self {
+            sources,
+            members: vec![Vec::new(); 2],
+            numbers: HashMap::new(),
+            unions: HashMap::new(),
+            last: ((EXEMPT, 0), EXEMPT),
+        }
+    }
+
+    /// `set` and `source` together. The source must be one of the ruleset's.
+    pub fn with(&mut self, set: SetId, source: SourceId) -> SetId {
+        let asked = (set, source);
+        if self.last.0 != asked {
+            self.last = (asked, self.find_or_unite(asked));
+        }
+        self.last.1
+    }
+
+    fn find_or_unite(&mut self, asked: (SetId, SourceId)) -> SetId {
+        if let Some(known) = self.unions.get(&asked) {
+            return *known;
+        }
+        let union = self.unite(asked.0, asked.1);
+        self.unions.insert(asked, union);
+        union
+    }
+
+    fn unite(&mut self, set: SetId, source: SourceId) -> SetId {
+        let wish = self.sources[usize::from(source)].wish;
+        if set == EXEMPT || matches!(wish, Wish::Allow | Wish::Protect) {
+            return EXEMPT;
+        }
+        let mut members = self.members[set.index()].clone();
+        if let Err(position) = members.binary_search(&source) {
+            members.insert(position, source);
+        }
+        let next = SetId(self.members.len() as u32);
+        *self.numbers.entry(members).or_insert_with_key(|members| {
+            self.members.push(members.clone());
+            next
+        })
+    }
+
+    /// Gives the sets in `used` (one item for each step that has it) their class numbers. The
+    /// rarest share one class for each action where there are more than [`MAX_CLASSES`].
+    pub fn number(self, used: impl Iterator<Item = SetId>) -> Numbering {
+        let mut steps = vec![0_usize; self.members.len()];
+        for set in used {
+            steps[set.index()] += 1;
+        }
+        let mut present: Vec<SetId> = (EXEMPT.0 + 1..self.members.len() as u32)
+            .map(SetId)
+            .filter(|set| steps[set.index()] > 0)
+            .collect();
+        let mut rare = Vec::new();
+        if present.len() > MAX_CLASSES {
+            present.sort_unstable_by_key(|set| (Reverse(steps[set.index()]), *set));
+            rare = present.split_off(MAX_CLASSES - SHARED_CLASSES);
+        }
+        let mut numbering = Numbering::new(steps.len(), rare.len());
+        for set in present {
+            numbering.own(set, self.class(set));
+        }
+        for set in rare {
+            numbering.share(set, self.class(set).action);
+        }
+        numbering
+    }
+
+    fn class(&self, set: SetId) -> Class {
+        let sources = self.members[set.index()].clone();
+        let drops = |source: &SourceId| self.sources[usize::from(*source)].wish == Wish::Drop;
+        let action = if sources.iter().any(drops) {
+            Action::Drop
+        } else {
+            Action::Monitor
+        };
+        Class { action, sources }
+    }
+}
+
+/// One shared class for each [`Action`].
+const SHARED_CLASSES: usize = 2;
+
+/// The class number of every set.
+pub struct Numbering {
+    classes_of_sets: Vec<ClassId>,
+    shared: HashMap<Action, ClassId>,
+    /// Class n is at index n − 1.
+    pub classes: Vec<Class>,
+    /// Sets that share a class with others.
+    pub folded: usize,
+}
+
+impl Numbering {
+    fn new(sets: usize, folded: usize) -> Self {
+        let classes_of_sets = vec![NONE; sets];
+        Self {
+            classes_of_sets,
+            shared: HashMap::new(),
+            classes: Vec::new(),
+            folded,
+        }
+    }
+
+    fn own(&mut self, set: SetId, class: Class) {
+        self.classes.push(class);
+        self.classes_of_sets[set.index()] = self.classes.len() as ClassId;
+    }
+
+    fn share(&mut self, set: SetId, action: Action) {
+        let id = *self.shared.entry(action).or_insert_with(|| {
+            self.classes.push(Class {
+                action,
+                sources: Vec::new(),
+            });
+            self.classes.len() as ClassId
+        });
+        self.classes_of_sets[set.index()] = id;
+    }
+
+    /// The same steps with classes for sets. Neighbours differ again.
+    pub fn apply<A>(&self, steps: Vec<Step<A, SetId>>) -> Vec<Step<A, ClassId>> {
+        let class = |set: SetId| self.classes_of_sets[set.index()];
+        let mut steps: Vec<_> = steps
+            .into_iter()
+            .map(|Step { first, value }| Step {
+                first,
+                value: class(value),
+            })
+            .collect();
+        steps.dedup_by_key(|step| step.value);
+        steps
+    }
+}

@@ -1,0 +1,6 @@
+//! The image against plain scans of the entries: answers are compared by the names of sources.
+
+mod cases;
+mod oracle;
+mod properties;
+mod scale;
