@@ -4,6 +4,7 @@ use std::fmt;
 
 pub mod decompress;
 pub mod format;
+pub mod guard;
 
 /// Why the content of a feed is not taken; for people, without the name of the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]

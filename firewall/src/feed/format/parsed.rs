@@ -158,13 +158,7 @@ fn printable(text: &[u8]) -> String {
     String::from_utf8_lossy(beginning)
         .chars()
         .take(TEXT_KEPT)
-        .map(|character| {
-            if character.is_control() {
-                '\u{fffd}'
-            } else {
-                character
-            }
-        })
+        .map(harmless)
         .collect()
 }
 
