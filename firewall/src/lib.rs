@@ -2,5 +2,6 @@
 
 pub mod address;
 pub mod feed;
+pub mod file;
 pub mod image;
 pub mod ruleset;

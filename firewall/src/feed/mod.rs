@@ -1,14 +1,227 @@
 //! Feeds: from a named source to indicators that are safe to put in force.
+//!
+//! Fetch, decompress, parse, guard, store. Whatever fails on the way leaves the last good copy in
+//! force, and the feed says that it is stalled, since when and why.
 
-use std::fmt;
+use std::{fmt, path::Path};
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+
+use crate::feed::{
+    decompress::decompress,
+    fetch::{Fetched, Limits, Location, Version, fetch},
+    format::{Format, Parsed},
+    guard::{Guarded, Protected},
+    store::{GoodCopy, Meta, Name, Stalled, Store},
+};
 
 pub mod decompress;
+pub mod fetch;
 pub mod format;
 pub mod guard;
+pub mod journal;
+pub mod store;
 
 /// Why the content of a feed is not taken; for people, without the name of the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused(pub String);
+
+/// A feed as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Its name.
+    pub name: Name,
+    /// Where it comes from.
+    pub location: Location,
+    /// The format; found from the content if not named.
+    pub format: Option<Format>,
+    /// What an update may cost.
+    pub limits: Limits,
+}
+
+/// What came of an update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There is a new copy.
+    Changed(Box<GoodCopy>),
+    /// The last good copy is the newest.
+    Unchanged,
+    /// The last good copy, if any, stays; why, for people.
+    Failed(String),
+}
+
+/// The last good copy of a feed, ready for the ruleset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// What is known about the feed.
+    pub meta: Meta,
+    /// The content.
+    pub parsed: Parsed,
+    /// What of it may be put in force.
+    pub guarded: Guarded,
+}
+
+/// Fetches the feed and keeps what comes as the last good copy in the folder `state`, if it is
+/// good. Blocks for as long as the limits of the feed allow.
+///
+/// # Errors
+/// The folder `state` cannot be read or written. Whatever is wrong with the feed itself is
+/// [`Outcome::Failed`].
+pub fn update(
+    feed: &Feed,
+    state: &Path,
+    protected: &[Protected],
+    now: Timestamp,
+) -> Result<Outcome> {
+    let store = Store::new(state, &feed.name);
+    let mut meta = store.meta()?;
+    meta.checked_at = Some(now);
+    let old = last_good(&store, &meta)?;
+    let outcome = match obtain(feed, old.as_ref().map(|(copy, _)| copy), protected, now) {
+        Ok(Obtained::Same(copy)) => {
+            (meta.copy, meta.stalled) = (Some(*copy), None);
+            Outcome::Unchanged
+        }
+        Ok(Obtained::New(copy, content, parsed)) => {
+            store.write_content(&content, &changes(old.as_ref(), &parsed, now))?;
+            (meta.copy, meta.stalled) = (Some((*copy).clone()), None);
+            Outcome::Changed(copy)
+        }
+        Err(error) => {
+            let reason = format!("{error:#}");
+            let since = meta.stalled.map_or(now, |stalled| stalled.since);
+            meta.stalled = Some(Stalled {
+                since,
+                reason: reason.clone(),
+            });
+            Outcome::Failed(reason)
+        }
+    };
+    store.write_meta(&meta)?;
+    Ok(outcome)
+}
+
+/// Reads the last good copy of the feed `name` from the folder `state`; `None` before the first.
+///
+/// It is parsed in the format in which it was good, whatever the configuration says by now.
+///
+/// # Errors
+/// The copy cannot be read, or is no longer good.
+pub fn load(state: &Path, name: &Name, protected: &[Protected]) -> Result<Option<Loaded>> {
+    let store = Store::new(state, name);
+    let Some(content) = store.content()? else {
+        return Ok(None);
+    };
+    let meta = store.meta()?;
+    let known = meta.copy.as_ref().map(|copy| copy.format);
+    let (_, parsed, guarded) = judge(known, &content, protected).with_context(|| {
+        format!("the last good copy of feed {name} is damaged; update the feed")
+    })?;
+    Ok(Some(Loaded {
+        meta,
+        parsed,
+        guarded,
+    }))
+}
+
+/// What a fetch brought, judged.
+enum Obtained {
+    Same(Box<GoodCopy>),
+    New(Box<GoodCopy>, Vec<u8>, Parsed),
+}
+
+fn obtain(
+    feed: &Feed,
+    old: Option<&GoodCopy>,
+    protected: &[Protected],
+    now: Timestamp,
+) -> Result<Obtained> {
+    let same = old.filter(|copy| {
+        copy.location == feed.location && feed.format.is_none_or(|format| format == copy.format)
+    });
+    let known = same.map_or_else(Version::default, |copy| copy.version.clone());
+    let (content, version) = match (fetch(&feed.location, &known, &feed.limits)?, same) {
+        (Fetched::Content(content, version), _) => (content, version),
+        (Fetched::Unchanged, Some(copy)) => return Ok(confirmed(copy, known, now)),
+        (Fetched::Unchanged, None) => anyhow::bail!("{} is unchanged, but unknown", feed.location),
+    };
+    take(feed, same, content, version, protected, now)
+        .with_context(|| format!("refused what {} brought", feed.location))
+}
+
+fn take(
+    feed: &Feed,
+    same: Option<&GoodCopy>,
+    content: Vec<u8>,
+    version: Version,
+    protected: &[Protected],
+    now: Timestamp,
+) -> Result<Obtained> {
+    let content = decompress(&content, feed.limits.content)?.into_owned();
+    let digest = store::digest(&content);
+    // Many servers send the same list again, whatever they are asked.
+    if let Some(copy) = same.filter(|copy| copy.digest == digest) {
+        return Ok(confirmed(copy, version, now));
+    }
+    let (format, parsed, guarded) = judge(feed.format, &content, protected)?;
+    let copy = GoodCopy {
+        location: feed.location.clone(),
+        format,
+        version,
+        fetched_at: now,
+        changed_at: now,
+        digest,
+        entries: parsed.entries,
+        v4: parsed.v4.len(),
+        v6: parsed.v6.len(),
+        rejected: parsed.rejected_count,
+        left_out: guarded.left_out,
+        subtracted: guarded.subtracted,
+    };
+    Ok(Obtained::New(Box::new(copy), content, parsed))
+}
+
+fn confirmed(copy: &GoodCopy, version: Version, now: Timestamp) -> Obtained {
+    Obtained::Same(Box::new(GoodCopy {
+        version,
+        fetched_at: now,
+        ..copy.clone()
+    }))
+}
+
+fn judge(
+    format: Option<Format>,
+    content: &[u8],
+    protected: &[Protected],
+) -> Result<(Format, Parsed, Guarded), Refused> {
+    let format = format.map_or_else(|| format::detect(content), Ok)?;
+    let parsed = format::parse(format, content)?;
+    let guarded = guard::check(&parsed, protected)?;
+    Ok((format, parsed, guarded))
+}
+
+/// The last good copy if both of its files are there and belong together: otherwise a server could
+/// go on confirming a list that is no longer here.
+fn last_good(store: &Store, meta: &Meta) -> Result<Option<(GoodCopy, Vec<u8>)>> {
+    let Some(content) = store.content()? else {
+        return Ok(None);
+    };
+    let copy = meta
+        .copy
+        .clone()
+        .filter(|copy| copy.digest == store::digest(&content));
+    Ok(copy.map(|copy| (copy, content)))
+}
+
+/// The lines for the journal; a copy that cannot be compared begins it anew.
+fn changes(old: Option<&(GoodCopy, Vec<u8>)>, new: &Parsed, now: Timestamp) -> String {
+    let old = old.and_then(|(copy, content)| format::parse(copy.format, content).ok());
+    old.map_or_else(
+        || journal::first_load(new, now),
+        |old| journal::difference(&old, new, now),
+    )
+}
 
 impl fmt::Display for Refused {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,241 @@
+//! The last good copy of each feed and what is known about it, as files.
+//!
+//! `<state>/feeds/NAME` is the content, exactly the bytes that were parsed; `NAME.json` is
+//! [`Meta`]; `NAME.log` tells since when what is listed, see [`super::journal`].
+
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    fetch::{Location, Version},
+    format::Format,
+    journal::{self, Since},
+};
+use crate::{address::Prefix, file};
+
+/// The name of a feed: lower-case letters, digits and dashes, 64 at most, no dash first. It is
+/// also the name of its files.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Name(String);
+
+/// What is known about a feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The last update, whatever came of it.
+    pub checked_at: Option<Timestamp>,
+    /// Set while updates fail; the last good copy stays in force.
+    pub stalled: Option<Stalled>,
+    /// The last good copy; none before the first.
+    pub copy: Option<GoodCopy>,
+}
+
+/// Why a feed brings nothing new.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stalled {
+    /// The first update that failed.
+    pub since: Timestamp,
+    /// Why the last one failed, for people.
+    pub reason: String,
+}
+
+/// The last good copy of a feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoodCopy {
+    /// Where it comes from, keys included.
+    pub location: Location,
+    /// The format it was parsed in.
+    pub format: Format,
+    /// What the server calls this version.
+    pub version: Version,
+    /// The last time that it was fetched, or known to be still the newest.
+    pub fetched_at: Timestamp,
+    /// The first time that it was fetched.
+    pub changed_at: Timestamp,
+    /// SHA-256 of the content, in hexadecimal.
+    pub digest: String,
+    /// Accepted lines or records.
+    pub entries: usize,
+    /// IPv4 indicators.
+    pub v4: usize,
+    /// IPv6 indicators.
+    pub v6: usize,
+    /// Lines or records that name no address.
+    pub rejected: usize,
+    /// Indicators that the guard left out.
+    pub left_out: usize,
+    /// Indicators with protected addresses in them, which are subtracted.
+    pub subtracted: usize,
+}
+
+/// The files of one feed.
+pub struct Store {
+    content: PathBuf,
+    meta: PathBuf,
+    journal: PathBuf,
+}
+
+impl Store {
+    /// The files of the feed `name` in the folder `state`, which need not be there yet.
+    pub fn new(state: &Path, name: &Name) -> Self {
+        let path = |extension| state.join("feeds").join(format!("{name}{extension}"));
+        Self {
+            content: path(""),
+            meta: path(".json"),
+            journal: path(".log"),
+        }
+    }
+
+    /// What is known about the feed. A file that does not parse tells nothing, like a missing one:
+    /// the next update writes it anew.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn meta(&self) -> Result<Meta> {
+        let content = file::read(&self.meta)?.unwrap_or_default();
+        Ok(serde_json::from_slice(&content).unwrap_or_default())
+    }
+
+    /// The content of the last good copy.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn content(&self) -> Result<Option<Vec<u8>>> {
+        file::read(&self.content)
+    }
+
+    /// Since when `prefix`, which the feed lists now, is listed; `None` if that is not known.
+    ///
+    /// # Errors
+    /// The journal is there and cannot be read.
+    pub fn since(&self, prefix: Prefix) -> Result<Option<Since>> {
+        journal::since(&self.journal, prefix)
+    }
+
+    /// Writes what is known about the feed.
+    ///
+    /// # Errors
+    /// The folder cannot be written to; the old file stays.
+    pub(super) fn write_meta(&self, meta: &Meta) -> Result<()> {
+        self.make_folder()?;
+        let mut json = serde_json::to_vec_pretty(meta).context("cannot write a feed as JSON")?;
+        json.push(b'\n');
+        file::replace(&self.meta, &json)
+    }
+
+    /// Writes a new copy: first what changed, which twice does no harm, then the content.
+    ///
+    /// # Errors
+    /// The folder cannot be written to; the old copy stays.
+    pub(super) fn write_content(&self, content: &[u8], changes: &str) -> Result<()> {
+        self.make_folder()?;
+        journal::append(&self.journal, changes)?;
+        file::replace(&self.content, content)
+    }
+
+    fn make_folder(&self) -> Result<()> {
+        self.content.parent().map_or(Ok(()), file::make_folder)
+    }
+}
+
+/// SHA-256 of `content`, in hexadecimal.
+pub fn digest(content: &[u8]) -> String {
+    Sha256::digest(content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+impl FromStr for Name {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        ensure!(
+            (1..=64).contains(&name.len()) && !name.starts_with('-') && name.bytes().all(allowed),
+            "`{}` is no name for a feed; use up to 64 lower-case letters, digits and dashes, \
+             no dash first",
+            name.escape_debug()
+        );
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = anyhow::Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        name.parse()
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_as_file_names() {
+        for name in ["feodo", "drop-v4", "7", &"a".repeat(64)] {
+            assert_eq!(name.parse::<Name>().unwrap().to_string(), name);
+        }
+        for name in [
+            "",
+            "-a",
+            "A",
+            "a.json",
+            "../a",
+            "a/b",
+            "a b",
+            "ä",
+            &"a".repeat(65),
+        ] {
+            assert!(name.parse::<Name>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_sha256sum() {
+        assert_eq!(
+            digest(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
+    fn a_damaged_meta_file_tells_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::new(state.path(), &"list".parse().unwrap());
+        assert_eq!(store.meta().unwrap(), Meta::default());
+        let stalled = Stalled {
+            since: Timestamp::UNIX_EPOCH,
+            reason: "gone".to_owned(),
+        };
+        let meta = Meta {
+            stalled: Some(stalled),
+            ..Meta::default()
+        };
+        store.write_meta(&meta).unwrap();
+        assert_eq!(store.meta().unwrap(), meta);
+        std::fs::write(&store.meta, b"{").unwrap();
+        assert_eq!(store.meta().unwrap(), Meta::default());
+    }
+}
