@@ -14,6 +14,10 @@ use super::{
     format::{Indicator, Parsed},
 };
 
+mod fence;
+
+use fence::{Fence, Rule};
+
 /// Findings kept with their entry; beyond that they are only counted.
 pub const FINDINGS_KEPT: usize = 100;
 
@@ -109,21 +113,27 @@ pub fn check(parsed: &Parsed, protected: &[Protected]) -> Result<Guarded, Refuse
     check_not_garbage(parsed)?;
     check_not_everything(parsed)?;
     let mut guarded = Guarded::default();
-    let v4 = Fence::new(SHORTEST_V4, protected, |prefix| match prefix {
-        Prefix::V4(address, length) => Some((address, length)),
-        Prefix::V6(..) => None,
-    });
-    guarded.v4 = v4.keep(&parsed.v4, |it, rule| {
+    guarded.v4 = Fence::new(SHORTEST_V4, protected, v4).keep(&parsed.v4, |it, rule| {
         guarded.record(it.line, Prefix::V4(it.address, it.length), &rule);
     });
-    let v6 = Fence::new(SHORTEST_V6, protected, |prefix| match prefix {
-        Prefix::V6(address, length) => Some((address, length)),
-        Prefix::V4(..) => None,
-    });
-    guarded.v6 = v6.keep(&parsed.v6, |it, rule| {
+    guarded.v6 = Fence::new(SHORTEST_V6, protected, v6).keep(&parsed.v6, |it, rule| {
         guarded.record(it.line, Prefix::V6(it.address, it.length), &rule);
     });
     Ok(guarded)
+}
+
+fn v4(prefix: Prefix) -> Option<(u32, u8)> {
+    match prefix {
+        Prefix::V4(address, length) => Some((address, length)),
+        Prefix::V6(..) => None,
+    }
+}
+
+fn v6(prefix: Prefix) -> Option<(u128, u8)> {
+    match prefix {
+        Prefix::V4(..) => None,
+        Prefix::V6(address, length) => Some((address, length)),
+    }
 }
 
 fn entry<A: Address>(indicator: &Indicator<A>, source: SourceId) -> Entry<A> {
@@ -169,103 +179,6 @@ fn check_not_everything(parsed: &Parsed) -> Result<(), Refused> {
         Some((line, all)) => Err(Refused(format!(
             "line {line} lists {all}, which is every address; ask the provider about it"
         ))),
-    }
-}
-
-/// A rule that an entry meets.
-enum Rule<'a> {
-    Wider(u8),
-    Inside(&'a str),
-    Contains(&'a str),
-}
-
-impl Rule<'_> {
-    fn action(&self) -> Action {
-        match self {
-            Self::Wider(_) | Self::Inside(_) => Action::LeftOut,
-            Self::Contains(_) => Action::Subtracted,
-        }
-    }
-}
-
-impl std::fmt::Display for Rule<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Wider(shortest) => write!(formatter, "wider than /{shortest}"),
-            Self::Inside(kind) | Self::Contains(kind) => formatter.write_str(kind),
-        }
-    }
-}
-
-/// The rules for one address family.
-struct Fence<'a, A> {
-    shortest: u8,
-    /// First address, last address and kind of the outermost protected prefixes, in order.
-    protected: Vec<(A, A, &'a str)>,
-}
-
-impl<'a, A: Address> Fence<'a, A> {
-    fn new(
-        shortest: u8,
-        protected: &'a [Protected],
-        of_family: impl Fn(Prefix) -> Option<(A, u8)>,
-    ) -> Self {
-        let mut all: Vec<_> = protected
-            .iter()
-            .filter_map(|it| {
-                let (address, length) = of_family(it.prefix)?;
-                Some((
-                    address.first(length),
-                    address.last(length),
-                    it.kind.as_str(),
-                ))
-            })
-            .collect();
-        // The wider of two that begin together comes first and swallows the other.
-        all.sort_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));
-        all.dedup_by(|inner, outer| inner.1 <= outer.1);
-        Self {
-            shortest,
-            protected: all,
-        }
-    }
-
-    /// The indicators that may be put in force; tells `found` about each that meets a rule.
-    fn keep(
-        &self,
-        indicators: &[Indicator<A>],
-        mut found: impl FnMut(&Indicator<A>, Rule<'a>),
-    ) -> Vec<Indicator<A>> {
-        let mut kept = Vec::with_capacity(indicators.len());
-        for indicator in indicators {
-            let rule = self.rule(indicator);
-            let stays = rule
-                .as_ref()
-                .is_none_or(|rule| rule.action() == Action::Subtracted);
-            kept.extend(stays.then_some(*indicator));
-            if let Some(rule) = rule {
-                found(indicator, rule);
-            }
-        }
-        kept
-    }
-
-    fn rule(&self, indicator: &Indicator<A>) -> Option<Rule<'a>> {
-        if indicator.length < self.shortest {
-            return Some(Rule::Wider(self.shortest));
-        }
-        let (first, last) = (indicator.address, indicator.address.last(indicator.length));
-        // Prefixes are apart or one contains the other: the neighbours in order tell which.
-        let after = self.protected.partition_point(|outer| outer.0 <= first);
-        let before = after.checked_sub(1).map(|before| self.protected[before]);
-        if let Some((_, _, kind)) = before.filter(|outer| last <= outer.1) {
-            return Some(Rule::Inside(kind));
-        }
-        let begins_together = before.filter(|inner| inner.0 == first);
-        let inner = begins_together.or_else(|| self.protected.get(after).copied());
-        inner
-            .filter(|inner| inner.0 <= last)
-            .map(|(_, _, kind)| Rule::Contains(kind))
     }
 }
 

@@ -1,8 +1,6 @@
 //! The formats on real feeds. The data is not part of the project: its folder is named by
 //! `FIREWALL_FEED_DATA`, and without it the tests are skipped.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -12,6 +10,7 @@ use std::{
 use firewall::feed::{
     decompress::decompress,
     format::{self, Format},
+    guard::{self, Protected},
 };
 use serde::Deserialize;
 
@@ -145,7 +144,46 @@ fn cut_copies_are_refused() {
     }
 }
 
-/// `cargo test --release --test feed_data -- --ignored --nocapture`
+#[test]
+fn the_guard_finds_what_is_known_to_be_there() {
+    let Some((folder, samples)) = samples() else {
+        return;
+    };
+    let special = [
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "192.168.0.0/16",
+        "224.0.0.0/4",
+    ];
+    let protected = special.map(|prefix| Protected {
+        prefix: prefix.parse::<ipnet::IpNet>().unwrap().into(),
+        kind: "special".to_owned(),
+    });
+    let table = [
+        ("threatfox_ips", "special", 7),
+        ("cps_cobaltstrike_ips", "special", 5),
+        ("firehol_level1", "wider than /8", 1),
+        ("spamhaus_drop_v4", "wider than /8", 0),
+    ];
+    for (name, rule, expected) in table {
+        let sample = samples
+            .iter()
+            .find(|sample| sample.file.starts_with(name))
+            .unwrap();
+        let content = content(&folder, sample);
+        let parsed = format::parse(format::detect(&content).unwrap(), &content).unwrap();
+        let guarded = guard::check(&parsed, &protected).unwrap();
+        let found = guarded.findings.iter().filter(|it| it.rule == rule).count();
+        println!(
+            "{name}: {} left out, {} subtracted",
+            guarded.left_out, guarded.subtracted
+        );
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+/// `cargo test --release --test feed -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement, true in release builds only"]
 fn a_million_lines_in_a_tenth_of_a_second() {

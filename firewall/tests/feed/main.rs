@@ -1,0 +1,8 @@
+//! Feeds from the outside: real data, and servers on loopback.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod data;
+mod hostile;
+mod scene;
+mod update;

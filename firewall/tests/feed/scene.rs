@@ -1,0 +1,142 @@
+//! A server on loopback whose behaviour can be changed while it runs, and a feed from it.
+
+use std::{
+    io::{self, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use firewall::feed::{
+    self, Feed, Outcome,
+    fetch::Limits,
+    store::{Meta, Store},
+};
+use flate2::{Compression, write::GzEncoder};
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+/// The list of the last good copy.
+pub const LIST: &str = "192.0.2.1\n198.51.100.0/24\n2001:db8::/32\n";
+
+pub type Answer = Box<dyn Fn(&str, &mut TcpStream) -> io::Result<()> + Send>;
+
+/// A server on loopback whose behaviour can be changed while it runs, and a feed from it.
+pub struct Scene {
+    pub state: TempDir,
+    pub feed: Feed,
+    answer: Arc<Mutex<Answer>>,
+    pub requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let answer = Arc::new(Mutex::new(ok(LIST.as_bytes())));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (shared, log) = (Arc::clone(&answer), Arc::clone(&requests));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let request = request(&mut stream);
+                log.lock().unwrap().push(request.clone());
+                // A client that has seen enough closes the connection.
+                let _ = shared.lock().unwrap()(&request, &mut stream);
+            }
+        });
+        let feed = feed_at(&format!(
+            "http://127.0.0.1:{}/list?key=secret",
+            address.port()
+        ));
+        Self {
+            state: tempfile::tempdir().unwrap(),
+            feed,
+            answer,
+            requests,
+        }
+    }
+
+    /// A scene with a last good copy.
+    pub fn with_copy() -> Self {
+        let scene = Self::new();
+        assert!(matches!(scene.update(0), Outcome::Changed(_)));
+        scene
+    }
+
+    pub fn answers(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    pub fn update(&self, second: i64) -> Outcome {
+        feed::update(&self.feed, self.state.path(), &[], time(second)).unwrap()
+    }
+
+    pub fn store(&self) -> Store {
+        Store::new(self.state.path(), &self.feed.name)
+    }
+
+    pub fn meta(&self) -> Meta {
+        self.store().meta().unwrap()
+    }
+
+    pub fn assert_copy_stays(&self) {
+        assert_eq!(self.store().content().unwrap().unwrap(), LIST.as_bytes());
+        let loaded = feed::load(self.state.path(), &self.feed.name, &[])
+            .unwrap()
+            .unwrap();
+        assert_eq!((loaded.guarded.v4.len(), loaded.guarded.v6.len()), (2, 1));
+    }
+}
+
+pub fn feed_at(location: &str) -> Feed {
+    Feed {
+        name: "list".parse().unwrap(),
+        location: location.parse().unwrap(),
+        format: None,
+        limits: Limits {
+            transfer: 100_000,
+            content: 100_000,
+            time: Duration::from_secs(2),
+        },
+    }
+}
+
+pub fn time(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_446_000 + second).unwrap()
+}
+
+/// The head of a request; all of them are without body.
+fn request(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// An answer of fixed bytes with its length.
+pub fn fixed(status: &'static str, headers: &'static str, body: &[u8]) -> Answer {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    let answer = [head.as_bytes(), body].concat();
+    Box::new(move |_, stream| stream.write_all(&answer))
+}
+
+pub fn ok(body: &[u8]) -> Answer {
+    fixed(
+        "200 OK",
+        "ETag: \"one\"\r\nLast-Modified: Mon, 23 Nov 2026 15:00:00 GMT\r\n",
+        body,
+    )
+}
+
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
