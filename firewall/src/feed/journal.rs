@@ -34,7 +34,7 @@ pub enum Since {
     Added(Timestamp),
     /// It was there when the feed was loaded first.
     FirstLoad(Timestamp),
-    /// It was there before; what tells more is dropped.
+    /// It was there by then; what tells more is dropped.
     Before(Timestamp),
 }
 
