@@ -1,6 +1,6 @@
 //! The ledger: who inside talked to which listed remote. Layouts of the pinned maps and the events.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use crate::class::ClassId;
 
@@ -23,6 +23,15 @@ impl Role {
             1 => Self::Inside,
             2 => Self::Outside,
             _ => Self::Unknown,
+        }
+    }
+
+    /// The name that people and machines read.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Inside => "inside",
+            Self::Outside => "outside",
         }
     }
 }
@@ -63,16 +72,22 @@ impl Direction {
 /// Entries of each ledger map.
 pub const LEDGER_ENTRIES: usize = 65_536;
 
+/// An IPv6 address as two words in network byte order, that is, its 16 octets as they are on the
+/// wire. An IPv4 address is mapped (`::ffff:a.b.c.d`, RFC 4291 §2.5.5.2).
+pub type Octets = [u64; 2];
+
 /// Key of a ledger entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct LedgerKey {
-    /// IPv6 address in network order; an IPv4 address is mapped (`::ffff:a.b.c.d`, RFC 4291 §2.5.5.2).
-    pub inside: [u8; 16],
-    /// The other end, likewise.
-    pub remote: [u8; 16],
+    /// The inside host.
+    pub inside: Octets,
+    /// The other end.
+    pub remote: Octets,
     /// A [`Direction`].
     pub direction: u32,
+    /// Zero.
+    pub padding: u32,
 }
 
 impl LedgerKey {
@@ -87,14 +102,15 @@ impl LedgerKey {
     }
 }
 
-fn address(bytes: [u8; 16]) -> IpAddr {
-    Ipv6Addr::from(bytes).to_canonical()
+fn address([high, low]: Octets) -> IpAddr {
+    let bits = u128::from(u64::from_be(high)) << 64 | u128::from(u64::from_be(low));
+    Ipv6Addr::from_bits(bits).to_canonical()
 }
 
-/// `address` as an IPv4-mapped IPv6 address in network order.
+/// An address, given as its upper and lower 64 bits in host order, as the ledger keeps it.
 #[inline(always)]
-pub fn mapped(address: u32) -> [u8; 16] {
-    Ipv4Addr::from_bits(address).to_ipv6_mapped().octets()
+pub fn octets((high, low): (u64, u64)) -> Octets {
+    [high.to_be(), low.to_be()]
 }
 
 /// What the ledger counts for a key.
@@ -134,9 +150,53 @@ pub struct Event {
     /// Class within the generation.
     pub class: ClassId,
     /// Zero.
-    pub padding: u16,
+    pub padding: [u16; 3],
 }
 
-const _: () = assert!(size_of::<LedgerKey>() == 36);
+const _: () = assert!(size_of::<LedgerKey>() == 40);
 const _: () = assert!(size_of::<LedgerEntry>() == 48);
-const _: () = assert!(size_of::<Event>() == 56);
+const _: () = assert!(size_of::<Event>() == 64);
+const _: () = assert!(core::mem::offset_of!(Event, class) == 56);
+
+impl Event {
+    /// The event that the kernel wrote as `bytes`; `None` if they are not as long as one.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; size_of::<Self>()] = bytes.try_into().ok()?;
+        let word = |index: usize| Some(u64::from_ne_bytes(part(bytes, 8 * index)?));
+        Some(Self {
+            seen: word(0)?,
+            key: LedgerKey {
+                inside: [word(1)?, word(2)?],
+                remote: [word(3)?, word(4)?],
+                direction: u32::from_ne_bytes(part(bytes, 40)?),
+                padding: 0,
+            },
+            generation: u32::from_ne_bytes(part(bytes, 48)?),
+            interface: u32::from_ne_bytes(part(bytes, 52)?),
+            class: u16::from_ne_bytes(part(bytes, 56)?),
+            padding: [0; 3],
+        })
+    }
+}
+
+fn part<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
+    bytes.get(offset..offset + N)?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_read_back_from_their_octets() {
+        let key = LedgerKey {
+            inside: octets((0, 0xffff_c000_0207)),
+            remote: octets((0x2001_0db8_0000_0000, 1)),
+            direction: 0,
+            padding: 0,
+        };
+        assert_eq!(key.inside().to_string(), "192.0.2.7");
+        assert_eq!(key.remote().to_string(), "2001:db8::1");
+        assert_eq!(key.remote[0].to_ne_bytes()[..4], [0x20, 0x01, 0x0d, 0xb8]);
+    }
+}

@@ -13,3 +13,18 @@ pub mod reason;
 /// Layout version of everything that is pinned. Pins live in a folder of this name, so that a
 /// newer binary never reads an older layout.
 pub const SCHEMA: &str = "v1";
+
+#[cfg(feature = "user")]
+mod pod {
+    use crate::{
+        ledger::{LedgerEntry, LedgerKey},
+        reason::Count,
+    };
+
+    // SAFETY: integers and byte arrays only, `repr(C)`, no padding that is not a field.
+    unsafe impl aya::Pod for Count {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for LedgerKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for LedgerEntry {}
+}

@@ -2,11 +2,11 @@
 
 use firewall_common::{
     class::{Action, ClassId, NONE},
-    ledger::{Direction, LedgerKey, Role, mapped},
+    ledger::{Direction, LedgerKey, Role, octets},
     reason::Reason,
 };
 
-use crate::packet::Addresses;
+use crate::packet::{Addresses, Version};
 
 /// What the decision asks of the generation it is made against.
 pub trait Rules {
@@ -29,62 +29,73 @@ pub enum Listed {
     Destination,
 }
 
-/// A packet that matched.
+/// Why a packet passes or not, and what it matched. All of it always has a value: the verifier
+/// refuses what a compiler may do with an `Option`, copying a payload that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hit {
-    /// The class it matched.
+pub struct Decision {
+    /// Why.
+    pub reason: Reason,
+    /// The class that matched; [`NONE`] if nothing did.
     pub class: ClassId,
-    /// What the class asks for.
-    pub action: Action,
-    /// The address that matched.
+    /// The address that matched, if one did.
     pub listed: Listed,
 }
 
-impl Hit {
-    /// Why the packet passes or not.
-    #[inline(always)]
-    pub fn reason(&self) -> Reason {
-        match self.action {
-            Action::Drop => Reason::Blocked,
-            Action::Monitor => Reason::Monitored,
-        }
+/// Decides about a packet. A drop beats monitoring; of two equals the destination speaks, since that
+/// is what the sender chose.
+#[inline(always)]
+pub fn decide(rules: &impl Rules, addresses: &Addresses) -> Decision {
+    let (source, destination) = classes(rules, addresses);
+    let of_destination = reason(rules, destination);
+    let of_source = reason(rules, source);
+    if of_destination == Reason::Blocked
+        || of_source == Reason::NoMatch
+        || (of_destination == Reason::Monitored && of_source == Reason::Monitored)
+    {
+        return Decision {
+            reason: of_destination,
+            class: destination,
+            listed: Listed::Destination,
+        };
+    }
+    Decision {
+        reason: of_source,
+        class: source,
+        listed: Listed::Source,
     }
 }
 
-/// The hit of a packet, if either address is listed. A drop beats monitoring; of two equals the
-/// destination speaks, since that is what the sender chose.
+/// What a class alone asks for.
 #[inline(always)]
-pub fn decide(rules: &impl Rules, addresses: &Addresses) -> Option<Hit> {
-    let (source, destination) = classes(rules, addresses);
-    let destination = hit(rules, destination, Listed::Destination);
-    if let Some(Hit { action: Action::Drop, .. }) = destination {
-        return destination;
+fn reason(rules: &impl Rules, class: ClassId) -> Reason {
+    if class == NONE {
+        return Reason::NoMatch;
     }
-    let source = hit(rules, source, Listed::Source);
-    match source {
-        Some(Hit { action: Action::Drop, .. }) => source,
-        _ => destination.or(source),
+    match rules.action(class) {
+        Some(Action::Drop) => Reason::Blocked,
+        Some(Action::Monitor) => Reason::Monitored,
+        None => Reason::NoMatch,
     }
 }
 
 /// Classes of source and destination.
 #[inline(always)]
 fn classes(rules: &impl Rules, addresses: &Addresses) -> (ClassId, ClassId) {
-    match *addresses {
-        Addresses::V4 { source, destination } => (rules.class4(source), rules.class4(destination)),
-        Addresses::V6 { source, destination } => {
-            (rules.class6(source.0, source.1), rules.class6(destination.0, destination.1))
-        }
+    let Addresses {
+        version,
+        source,
+        destination,
+    } = *addresses;
+    match version {
+        Version::V4 => (
+            rules.class4(source.1 as u32),
+            rules.class4(destination.1 as u32),
+        ),
+        Version::V6 => (
+            rules.class6(source.0, source.1),
+            rules.class6(destination.0, destination.1),
+        ),
     }
-}
-
-#[inline(always)]
-fn hit(rules: &impl Rules, class: ClassId, listed: Listed) -> Option<Hit> {
-    if class == NONE {
-        return None;
-    }
-    let action = rules.action(class)?;
-    Some(Hit { class, action, listed })
 }
 
 /// Whose ledger entry a hit belongs to, seen on an interface of `role`.
@@ -93,7 +104,6 @@ fn hit(rules: &impl Rules, class: ClassId, listed: Listed) -> Option<Hit> {
 /// other way round the listed address is one of ours, and its peer is no inside host.
 #[inline(always)]
 pub fn ledger_key(addresses: &Addresses, listed: Listed, role: Role) -> LedgerKey {
-    let (source, destination) = octets(addresses);
     let direction = match (listed, role) {
         (Listed::Destination, Role::Inside | Role::Unknown) => Direction::Outbound,
         (Listed::Source, Role::Outside | Role::Unknown) => Direction::Inbound,
@@ -101,27 +111,20 @@ pub fn ledger_key(addresses: &Addresses, listed: Listed, role: Role) -> LedgerKe
             Direction::OwnListed
         }
     };
-    let (inside, remote) = match (direction, listed) {
-        (Direction::Outbound, _) | (Direction::OwnListed, Listed::Source) => (source, destination),
-        (Direction::Inbound, _) | (Direction::OwnListed, Listed::Destination) => {
-            (destination, source)
-        }
+    let inside_is_source = match direction {
+        Direction::Outbound => true,
+        Direction::Inbound => false,
+        Direction::OwnListed => listed == Listed::Source,
     };
-    LedgerKey { inside, remote, direction: direction as u32 }
-}
-
-/// Source and destination as the ledger keeps them.
-#[inline(always)]
-fn octets(addresses: &Addresses) -> ([u8; 16], [u8; 16]) {
-    match *addresses {
-        Addresses::V4 { source, destination } => (mapped(source), mapped(destination)),
-        Addresses::V6 { source, destination } => (joined(source), joined(destination)),
+    let (inside, remote) = if inside_is_source {
+        (addresses.source, addresses.destination)
+    } else {
+        (addresses.destination, addresses.source)
+    };
+    LedgerKey {
+        inside: octets(inside),
+        remote: octets(remote),
+        direction: direction as u32,
+        padding: 0,
     }
-}
-
-#[inline(always)]
-fn joined((high, low): (u64, u64)) -> [u8; 16] {
-    let [a, b, c, d, e, f, g, h] = high.to_be_bytes();
-    let [i, j, k, l, m, n, o, p] = low.to_be_bytes();
-    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
 }

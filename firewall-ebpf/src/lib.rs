@@ -7,7 +7,10 @@
 #![cfg_attr(target_arch = "bpf", no_std, feature(core_intrinsics))]
 #![cfg_attr(
     target_arch = "bpf",
-    expect(internal_features, reason = "the only way to an atomic add on this target")
+    expect(
+        internal_features,
+        reason = "the only way to an atomic add on this target"
+    )
 )]
 
 pub mod filter;

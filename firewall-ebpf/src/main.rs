@@ -10,7 +10,7 @@ mod bpf {
     /// Entry point.
     #[xdp(frags)]
     pub fn firewall(context: XdpContext) -> u32 {
-        judge(&context).action()
+        judge(&context, |_, _| {})
     }
 
     #[panic_handler]

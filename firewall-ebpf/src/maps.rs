@@ -1,7 +1,6 @@
 //! What the program shares with user space: maps, and the constants of an interface's own copy.
 
 use aya_ebpf::{
-    Global,
     bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
     btf_maps::{Array, LruHashMap, PerCpuArray, RingBuf},
     helpers::generated::bpf_ktime_get_boot_ns,
@@ -9,12 +8,15 @@ use aya_ebpf::{
 };
 use firewall_common::{
     class::{Action, ClassId},
-    image::{Line, Lines, lookup4, lookup6},
+    image::{Line, Lines, lookup4, lookup6_with, tree6},
     ledger::{Direction, Event, LEDGER_ENTRIES, LedgerEntry, LedgerKey, Role},
     reason::{Count, Reason},
 };
 
-use crate::filter::Rules;
+use crate::{
+    filter::{Listed, Rules, ledger_key},
+    packet::Addresses,
+};
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
@@ -28,7 +30,7 @@ static IMAGE4: Array<Line, 1, MMAPABLE> = Array::new();
 static IMAGE6: Array<Line, 1, MMAPABLE> = Array::new();
 /// Class → [`Action`].
 #[btf_map]
-static CLASSES: Array<u32, 1> = Array::new();
+static CLASSES: Array<u64, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static CLASS_COUNTERS: PerCpuArray<Count, 1> = PerCpuArray::new();
 
@@ -44,17 +46,26 @@ static LEDGER_INBOUND: LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES> = LruH
 #[btf_map]
 static EVENTS: RingBuf<(), EVENTS_BYTES> = RingBuf::new();
 
-/// Role of the interface that this copy is attached to. A constant to the verifier, set at load.
+/// Role of the interface that this copy is attached to. Set before the program is loaded; the map
+/// that holds it is frozen by then, so to the verifier it is a constant.
 #[unsafe(no_mangle)]
-static ROLE: Global<u32> = Global::new(Role::Unknown as u32);
-/// Generation that this copy belongs to.
+static ROLE: u32 = Role::Unknown as u32;
+/// Generation that this copy belongs to, likewise.
 #[unsafe(no_mangle)]
-static GENERATION: Global<u32> = Global::new(0);
+static GENERATION: u32 = 0;
 
 /// The role of this copy's interface.
 #[inline(always)]
-pub fn role() -> Role {
-    Role::from_raw(ROLE.load())
+fn role() -> Role {
+    Role::from_raw(constant(&ROLE))
+}
+
+/// What the loader put in place of a constant. Not `aya_ebpf::Global`: the name of the union inside
+/// makes type information (BTF) that the kernel refuses.
+#[inline(always)]
+fn constant(value: &'static u32) -> u32 {
+    // SAFETY: a reference is valid to read. Volatile, or the compiler would use the value here.
+    unsafe { core::ptr::from_ref(value).read_volatile() }
 }
 
 struct Image4;
@@ -85,13 +96,28 @@ impl Rules for Generation {
 
     #[inline(always)]
     fn class6(&self, high: u64, low: u64) -> ClassId {
-        lookup6(&Image6, high, low)
+        firewall_class6(high, low) as ClassId
     }
 
     #[inline(always)]
     fn action(&self, class: ClassId) -> Option<Action> {
-        Action::from_raw(*CLASSES.get(class.into())?)
+        Action::from_raw(*CLASSES.get(class.into())? as u32)
     }
+}
+
+/// [`lookup6_with`] in the kernel's own maps. A global function has a stack frame of its own (512
+/// bytes are all there is) and is verified once, whoever calls it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn firewall_class6(high: u64, low: u64) -> u32 {
+    lookup6_with(&Image6, high, low, |value, key| firewall_tree6(value, key)).into()
+}
+
+/// [`tree6`] in the kernel's own maps, verified once instead of once for each level of trees.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn firewall_tree6(value: u32, key: u32) -> u32 {
+    tree6(&Image6, value, key)
 }
 
 /// Counts a packet under its reason.
@@ -117,27 +143,29 @@ fn add(counter: Option<*mut Count>, bytes: u64) {
     }
 }
 
-/// Counts a hit in the ledger, and reports it if it is the first of its entry.
-#[inline(always)]
-pub fn record(key: LedgerKey, class: ClassId, interface: u32, bytes: u64) {
+/// Counts a hit in the ledger, and reports it if it is the first of its entry. Not inlined: key,
+/// entry and event need a stack frame of their own.
+#[inline(never)]
+pub fn record(addresses: &Addresses, listed: Listed, class: ClassId, interface: u32, bytes: u64) {
+    let key = ledger_key(addresses, listed, role());
     if key.direction == Direction::Outbound as u32 {
-        record_in(&LEDGER_OUTBOUND, key, class, interface, bytes);
+        record_in(&LEDGER_OUTBOUND, &key, class, interface, bytes);
     } else {
-        record_in(&LEDGER_INBOUND, key, class, interface, bytes);
+        record_in(&LEDGER_INBOUND, &key, class, interface, bytes);
     }
 }
 
 #[inline(always)]
 fn record_in(
     ledger: &LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES>,
-    key: LedgerKey,
+    key: &LedgerKey,
     class: ClassId,
     interface: u32,
     bytes: u64,
 ) {
     // SAFETY: the helper reads a clock and takes no pointer.
     let now = unsafe { bpf_ktime_get_boot_ns() };
-    let generation = GENERATION.load();
+    let generation = constant(&GENERATION);
     if let Some(entry) = ledger.get_ptr_mut(key) {
         update(entry, now, generation, class, interface, bytes);
         return;
@@ -153,7 +181,14 @@ fn record_in(
         padding: [0; 3],
     };
     match ledger.insert(key, entry, BPF_NOEXIST.into()) {
-        Ok(()) => report(&Event { seen: now, key, generation, interface, class, padding: 0 }),
+        Ok(()) => report(&Event {
+            seen: now,
+            key: *key,
+            generation,
+            interface,
+            class,
+            padding: [0; 3],
+        }),
         // Another CPU was first with the same entry, and has reported it.
         Err(_) => {
             if let Some(entry) = ledger.get_ptr_mut(key) {
@@ -211,7 +246,9 @@ unsafe fn atomic_add(sum: *mut u64, amount: u64) {
 /// ledger has the entry.
 #[inline(always)]
 fn report(event: &Event) {
-    let Some(mut bytes) = EVENTS.reserve_bytes(size_of::<Event>(), 0) else { return };
+    let Some(mut bytes) = EVENTS.reserve_bytes(size_of::<Event>(), 0) else {
+        return;
+    };
     // SAFETY: the kernel reserved `size_of::<Event>()` bytes, 8-byte aligned (kernel/bpf/ringbuf.c).
     unsafe { bytes.as_mut_ptr().cast::<Event>().write(*event) };
     bytes.submit(0);

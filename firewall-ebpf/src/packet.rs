@@ -29,23 +29,29 @@ mod ppp {
 /// VLAN tags that are walked over: an outer and an inner one.
 const MAX_TAGS: usize = 2;
 
-/// Source and destination, as integers in host order.
+/// Version of the Internet Protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Addresses {
+pub enum Version {
     /// IPv4.
-    V4 {
-        /// Sender.
-        source: u32,
-        /// Receiver.
-        destination: u32,
-    },
-    /// IPv6, upper and lower 64 bits: the kernel has no 128-bit arithmetic.
-    V6 {
-        /// Sender.
-        source: (u64, u64),
-        /// Receiver.
-        destination: (u64, u64),
-    },
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// An address as its upper and lower 64 bits in host order: the kernel has no 128-bit arithmetic. An
+/// IPv4 address is mapped into IPv6 (RFC 4291 §2.5.5.2).
+pub type Halves = (u64, u64);
+
+/// Source and destination. One layout for both versions, without parts that have no value: the
+/// verifier refuses what a compiler may do with those, copying them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Which header they come from.
+    pub version: Version,
+    /// Sender.
+    pub source: Halves,
+    /// Receiver.
+    pub destination: Halves,
 }
 
 /// PPPoE session header (RFC 2516 §4) and the PPP protocol number that follows it.
@@ -90,7 +96,11 @@ impl<'a> Packet<'a> {
     /// `start..end` must be readable for `'a`.
     #[inline(always)]
     pub unsafe fn new(start: usize, end: usize) -> Self {
-        Self { start, end, memory: PhantomData }
+        Self {
+            start,
+            end,
+            memory: PhantomData,
+        }
     }
 
     /// Takes the next header off the front; `Truncated` if it is not all there.
@@ -156,9 +166,10 @@ impl<'a> Packet<'a> {
         if header.version() != 4 {
             return Err(Reason::NotIp);
         }
-        Ok(Addresses::V4 {
-            source: u32::from_be_bytes(header.src_addr),
-            destination: u32::from_be_bytes(header.dst_addr),
+        Ok(Addresses {
+            version: Version::V4,
+            source: mapped(header.src_addr),
+            destination: mapped(header.dst_addr),
         })
     }
 
@@ -168,17 +179,29 @@ impl<'a> Packet<'a> {
         if header.version() != 6 {
             return Err(Reason::NotIp);
         }
-        Ok(Addresses::V6 { source: halves(header.src_addr), destination: halves(header.dst_addr) })
+        Ok(Addresses {
+            version: Version::V6,
+            source: halves(header.src_addr),
+            destination: halves(header.dst_addr),
+        })
     }
 }
 
 #[inline(always)]
 fn is_tag(protocol: u16) -> bool {
-    matches!(protocol, ethertype::VLAN | ethertype::SERVICE_VLAN | ethertype::OLD_SERVICE_VLAN)
+    matches!(
+        protocol,
+        ethertype::VLAN | ethertype::SERVICE_VLAN | ethertype::OLD_SERVICE_VLAN
+    )
 }
 
 #[inline(always)]
-fn halves(address: [u8; 16]) -> (u64, u64) {
+fn mapped(address: [u8; 4]) -> Halves {
+    (0, 0xffff_0000_0000 | u64::from(u32::from_be_bytes(address)))
+}
+
+#[inline(always)]
+fn halves(address: [u8; 16]) -> Halves {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address;
     (
         u64::from_be_bytes([a, b, c, d, e, f, g, h]),

@@ -8,31 +8,23 @@
 mod bpf {
     use aya_ebpf::{macros::xdp, programs::XdpContext};
     use aya_log_ebpf::info;
-    use firewall_ebpf::{packet::Addresses, program::judge};
+    use firewall_ebpf::{packet::Halves, program::judge};
 
     /// Entry point.
     #[xdp(frags)]
     pub fn firewall(context: XdpContext) -> u32 {
-        let judgement = judge(&context);
-        if let (Some(addresses), Some(hit)) = (judgement.addresses, judgement.hit) {
-            let reason = judgement.reason.as_str();
-            match addresses {
-                Addresses::V4 { source, destination } => {
-                    info!(&context, "{} {:i} -> {:i} class {}", reason, source, destination, hit.class);
-                }
-                Addresses::V6 { source, destination } => info!(
-                    &context,
-                    "{} {:x}:{:x} -> {:x}:{:x} class {}",
-                    reason,
-                    source.0,
-                    source.1,
-                    destination.0,
-                    destination.1,
-                    hit.class
-                ),
-            }
-        }
-        judgement.action()
+        judge(&context, |addresses, decision| {
+            let (reason, class) = (decision.reason.as_str(), decision.class);
+            let (source, destination) = (bytes(addresses.source), bytes(addresses.destination));
+            info!(
+                &context,
+                "{} {:i} -> {:i} class {}", reason, source, destination, class
+            );
+        })
+    }
+
+    fn bytes((high, low): Halves) -> [u8; 16] {
+        (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
     }
 
     #[panic_handler]

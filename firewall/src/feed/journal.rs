@@ -38,6 +38,20 @@ pub enum Since {
     Before(Timestamp),
 }
 
+impl Since {
+    /// The time, whatever it is the time of.
+    pub fn time(self) -> Timestamp {
+        match self {
+            Self::Added(time) | Self::FirstLoad(time) | Self::Before(time) => time,
+        }
+    }
+
+    /// Whether the prefix may have been listed before that time.
+    pub fn or_before(self) -> bool {
+        !matches!(self, Self::Added(_))
+    }
+}
+
 /// The lines of a first load.
 pub(super) fn first_load(new: &Parsed, now: Timestamp) -> String {
     format!("{now:.0} = {} entries\n", new.entries)

@@ -159,6 +159,13 @@ impl std::fmt::Display for Name {
     }
 }
 
+impl Name {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for Name {
     type Err = anyhow::Error;
 

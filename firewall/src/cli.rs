@@ -1,0 +1,202 @@
+//! The command line: clap types and nothing else.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
+use jiff::SignedDuration;
+
+use crate::{feed::format::Format, local::parse_prefix};
+
+/// XDP packet filter for Linux gateways: drops traffic to and from command-and-control addresses
+/// and names the infected host inside.
+///
+/// Exit codes: 0 done, or the good answer; 1 the other answer (blocked, not all in force); 2 error;
+/// 3 stored, but not in force because nothing is attached.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Print JSON, one object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Configuration file [default: /etc/firewall/firewall.toml, with conf.d/*.toml beside it]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of lists, feeds and locks
+    #[arg(long, global = true, value_name = "DIR", default_value = crate::state::DEFAULT_PATH)]
+    pub state_dir: PathBuf,
+    /// Where the BPF file system with our pins is mounted
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/run/firewall/bpf"
+    )]
+    pub bpffs: PathBuf,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load, enforce and refresh feeds until told to stop; stopping leaves the filter in force
+    Run(Run),
+    /// Detach and remove every pin (asks a live run to stop first)
+    Unload,
+    /// Block addresses: traffic to and from them is dropped
+    Block(Add),
+    /// Remove entries from the block list
+    Unblock(Remove),
+    /// Allow addresses: whatever feeds say, they are never the reason for a drop
+    Allow(Add),
+    /// Remove entries from the allow list
+    Disallow(Remove),
+    /// List what is blocked and allowed
+    List(List),
+    /// Say what is attached, what is in force and whether that is what the files say
+    Status,
+    /// Count packets by interface and reason, and hits by source
+    Stats,
+    /// Name the inside hosts that talked to listed addresses
+    Hosts,
+    /// Say whether an address is blocked, by whom and since when, or why not
+    Why(Why),
+    /// Look after feeds; alone it lists them
+    Feeds(Feeds),
+    /// Look after the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Take the configuration and the lists into force, and tell a live run to read them again
+    Reload,
+}
+
+/// `run`
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// Attach to this interface instead of the configured ones; may be given several times
+    #[arg(long, value_name = "IF")]
+    pub interface: Vec<String>,
+    /// Load the build of the kernel program that logs each hit; for finding faults only
+    #[arg(long)]
+    pub trace_kernel: bool,
+}
+
+/// `block` and `allow`
+#[derive(Debug, Args)]
+pub struct Add {
+    /// What it is about.
+    #[command(flatten)]
+    pub prefixes: Prefixes,
+    /// End the entry after this time, such as 2h or 7d
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// Why, in your words; shown by 'why' and 'list'
+    #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
+    pub reason: Option<String>,
+    /// Accept a prefix wider than /8 (IPv4) or /19 (IPv6)
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `unblock` and `disallow`
+#[derive(Debug, Args)]
+pub struct Remove {
+    /// What it is about.
+    #[command(flatten)]
+    pub prefixes: Prefixes,
+}
+
+/// Prefixes on the command line or in a file.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct Prefixes {
+    /// Address or prefix, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32
+    #[arg(value_name = "PREFIX", value_parser = parse_prefix)]
+    pub prefixes: Vec<IpNet>,
+    /// Read more from FILE, one a line, or from standard input if FILE is -
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// `list`
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only the operator's own lists
+    #[arg(long, conflicts_with = "feed")]
+    pub local: bool,
+    /// Only this feed
+    #[arg(long, value_name = "NAME")]
+    pub feed: Option<String>,
+}
+
+/// `why`
+#[derive(Debug, Args)]
+pub struct Why {
+    /// Addresses to explain
+    #[arg(value_name = "ADDRESS", required = true)]
+    pub addresses: Vec<IpAddr>,
+}
+
+/// `feeds`
+#[derive(Debug, Args)]
+pub struct Feeds {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: Option<FeedsCommand>,
+}
+
+/// The commands of `feeds`.
+#[derive(Debug, Subcommand)]
+pub enum FeedsCommand {
+    /// List the feeds, how large and how old they are, and what is wrong with them
+    List,
+    /// Fetch now and take into force what changed
+    Update {
+        /// Only this feed
+        name: Option<String>,
+    },
+    /// Read a file as a feed would be read, and say what is in it; changes nothing
+    Parse {
+        /// File, gzip and zstd are unpacked
+        file: PathBuf,
+        /// Format of the file; found out if not given
+        #[arg(long)]
+        format: Option<Format>,
+    },
+}
+
+/// `config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say whether the configuration is valid; changes nothing
+    Check,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is no time; write for example 30m, 2h or 7d");
+    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
+    let duration = SignedDuration::try_from(span)
+        .or_else(|_| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
+        .map_err(|_| wrong())?;
+    if !duration.is_positive() {
+        return Err(wrong());
+    }
+    Ok(duration.unsigned_abs())
+}
+
+fn parse_reason(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err("a reason is one line of text".into());
+    }
+    Ok(text.trim().to_owned())
+}

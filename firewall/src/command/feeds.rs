@@ -1,0 +1,252 @@
+//! `feeds`: list, update, parse.
+
+use std::{fs, io::Write, path::Path};
+
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Ending, ending, open, table, write_json};
+use crate::{
+    cli::{FeedsCommand, Options},
+    config::{Feed, Mode},
+    feed::{
+        Outcome, decompress,
+        fetch::Limits,
+        format::{self, Format, Parsed},
+        update,
+    },
+    filter::{Filter, Wanted},
+    inputs::for_guard,
+    protected::{Facts, Protected, feed_host},
+    state::{self, State},
+};
+
+/// Does what is asked; the list if nothing is.
+pub fn run(
+    options: &Options,
+    command: Option<FeedsCommand>,
+    output: &mut dyn Write,
+) -> Result<Ending> {
+    match command {
+        Some(FeedsCommand::Parse { file, format }) => parse(&file, format, options.json, output),
+        Some(FeedsCommand::Update { name }) => {
+            update_now(&open(options)?, name.as_deref(), options.json, output)
+        }
+        Some(FeedsCommand::List) | None => list(&open(options)?, options.json, output),
+    }
+}
+
+fn list(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
+    let now = Timestamp::now();
+    let header = [
+        "FEED", "MODE", "FORMAT", "ENTRIES", "LEFT OUT", "CHANGED", "CHECKED", "STATE",
+    ];
+    let mut table = table::table(&header);
+    for feed in &filter.config.feeds {
+        let meta = filter.state.feed_store(&feed.name).meta()?;
+        if json {
+            let row = json!({
+                "name": feed.name, "mode": feed.mode, "location": feed.location.to_string(),
+                "checked_at": meta.checked_at, "stalled": meta.stalled,
+                "entries": meta.copy.as_ref().map(|copy| copy.entries),
+                "format": meta.copy.as_ref().map(|copy| copy.format),
+                "v4": meta.copy.as_ref().map(|copy| copy.v4),
+                "v6": meta.copy.as_ref().map(|copy| copy.v6),
+                "rejected": meta.copy.as_ref().map(|copy| copy.rejected),
+                "left_out": meta.copy.as_ref().map(|copy| copy.left_out),
+                "changed_at": meta.copy.as_ref().map(|copy| copy.changed_at),
+            });
+            write_json(output, &row)?;
+            continue;
+        }
+        let ago =
+            |time: Option<Timestamp>| time.map(|time| table::ago(time, now)).unwrap_or_default();
+        let copy = meta.copy.as_ref();
+        let number = |count: Option<usize>| count.map(|it| table::number(it as u64));
+        table.add_row([
+            feed.name.to_string(),
+            feed.mode.as_str().to_owned(),
+            copy.map(|copy| copy.format.to_string()).unwrap_or_default(),
+            number(copy.map(|copy| copy.entries)).unwrap_or_default(),
+            number(copy.map(|copy| copy.left_out)).unwrap_or_default(),
+            ago(copy.map(|copy| copy.changed_at)),
+            ago(meta.checked_at),
+            match (&meta.stalled, copy) {
+                (Some(stalled), _) => format!("stalled: {}", stalled.reason),
+                (None, Some(_)) => "good".to_owned(),
+                (None, None) => "never fetched".to_owned(),
+            },
+        ]);
+    }
+    if !json && !filter.config.feeds.is_empty() {
+        write!(output, "{}", table::text(&table))?;
+    }
+    if filter.config.feeds.is_empty() {
+        eprintln!("no feed is configured; etc/firewall.toml shows how");
+    }
+    Ok(Ending::Success)
+}
+
+/// Fetches now, one feed or all, and puts in force what came.
+fn update_now(
+    filter: &Filter,
+    name: Option<&str>,
+    json: bool,
+    output: &mut dyn Write,
+) -> Result<Ending> {
+    let mut feeds: Vec<&Feed> = filter.config.active_feeds().collect();
+    if let Some(name) = name {
+        feeds.retain(|feed| feed.name.as_str() == name);
+        if feeds.is_empty() {
+            bail!("there is no feed '{name}' that is on; 'firewall feeds' lists them");
+        }
+    }
+    filter.state.prepare()?;
+    let mut failed = false;
+    let mut hosts = Vec::new();
+    for feed in feeds {
+        let answer = fetch(&Request::new(filter, feed))?;
+        failed |= matches!(answer.outcome, Outcome::Failed(_));
+        say(feed, &answer.outcome, json, output)?;
+        hosts.extend(answer.hosts);
+    }
+    let ended = ending(&filter.enforce(Wanted::Attached, &hosts)?);
+    Ok(if failed && ended == Ending::Success {
+        Ending::Negative
+    } else {
+        ended
+    })
+}
+
+/// Everything that an update of one feed needs, so that it can be made beside the event loop.
+#[derive(Clone, Debug)]
+pub struct Request {
+    feed: crate::feed::Feed,
+    state: State,
+}
+
+impl Request {
+    /// The request to update `feed`.
+    pub fn new(filter: &Filter, feed: &Feed) -> Self {
+        let feed = crate::feed::Feed {
+            name: feed.name.clone(),
+            location: feed.location.clone(),
+            format: feed.format,
+            limits: Limits::default(),
+        };
+        Self {
+            feed,
+            state: filter.state.clone(),
+        }
+    }
+}
+
+/// What came of an update, and the addresses of the feed's server.
+pub struct Answer {
+    /// What became of the last good copy.
+    pub outcome: Outcome,
+    /// Not to be blocked: the next update comes from there.
+    pub hosts: Vec<Protected>,
+}
+
+/// Updates one feed's copy; puts nothing in force.
+pub fn fetch(request: &Request) -> Result<Answer> {
+    let Request { feed, state } = request;
+    let hosts = feed_host(&feed.location);
+    let facts: Facts = state::read_json(&state.protected())?.unwrap_or_default();
+    let mut protected = facts.all();
+    protected.extend_from_slice(&hosts);
+    let outcome = update(feed, state.root(), &for_guard(&protected), Timestamp::now())?;
+    Ok(Answer { outcome, hosts })
+}
+
+fn say(feed: &Feed, outcome: &Outcome, json: bool, output: &mut dyn Write) -> Result<()> {
+    let (word, entries, reason) = match outcome {
+        Outcome::Changed(copy) => ("changed", Some(copy.entries), None),
+        Outcome::Unchanged => ("unchanged", None, None),
+        Outcome::Failed(reason) => ("failed", None, Some(reason)),
+    };
+    if json {
+        let row =
+            json!({ "feed": feed.name, "result": word, "entries": entries, "reason": reason });
+        return write_json(output, &row);
+    }
+    match (entries, reason) {
+        (Some(entries), _) => {
+            let note = if feed.mode == Mode::Monitor {
+                " (monitored, not dropped)"
+            } else {
+                ""
+            };
+            writeln!(
+                output,
+                "{}: {word}, {} entries{note}",
+                feed.name,
+                table::number(entries as u64)
+            )?;
+        }
+        (None, Some(reason)) => {
+            writeln!(
+                output,
+                "{}: {word}, the last good copy stays: {reason}",
+                feed.name
+            )?;
+        }
+        (None, None) => writeln!(output, "{}: {word}", feed.name)?,
+    }
+    Ok(())
+}
+
+/// Reads a file as a feed would be read.
+fn parse(
+    path: &Path,
+    format: Option<Format>,
+    json: bool,
+    output: &mut dyn Write,
+) -> Result<Ending> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let refused = || format!("{} would be refused", path.display());
+    let content =
+        decompress::decompress(&bytes, Limits::default().content).with_context(refused)?;
+    let format = match format {
+        Some(format) => format,
+        None => format::detect(&content).with_context(refused)?,
+    };
+    let parsed = format::parse(format, &content).with_context(refused)?;
+    let counts = counts(&parsed);
+    if json {
+        let mut row = json!({ "file": path, "format": format });
+        for (name, count) in counts {
+            row[name] = json!(count);
+        }
+        write_json(output, &row)?;
+    } else {
+        writeln!(output, "{}: {format}", path.display())?;
+        for (name, count) in counts {
+            writeln!(output, "  {name:<9} {}", table::number(count as u64))?;
+        }
+        for rejected in &parsed.rejected {
+            writeln!(
+                output,
+                "  line {}: {} ({})",
+                rejected.line, rejected.text, rejected.reason
+            )?;
+        }
+    }
+    Ok(Ending::Success)
+}
+
+fn counts(parsed: &Parsed) -> [(&'static str, usize); 9] {
+    [
+        ("lines", parsed.lines),
+        ("comments", parsed.comments),
+        ("blank", parsed.blank),
+        ("entries", parsed.entries),
+        ("v4", parsed.v4.len()),
+        ("v6", parsed.v6.len()),
+        ("unique", parsed.unique()),
+        ("masked", parsed.masked),
+        ("rejected", parsed.rejected_count),
+    ]
+}

@@ -1,0 +1,122 @@
+//! `list`: what is blocked and allowed.
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use ipnet::IpNet;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Ending, table, write_json};
+use crate::{
+    cli::List as Arguments,
+    feed::format::{Indicator, Parsed},
+    filter::Filter,
+    inputs::{Inputs, StoredFeed, read_lists},
+    local::{List, Note},
+};
+
+/// Prints the local lists, one feed, or everything.
+pub fn run(
+    filter: &Filter,
+    arguments: &Arguments,
+    json: bool,
+    output: &mut dyn Write,
+) -> Result<Ending> {
+    if let Some(name) = &arguments.feed {
+        let known = filter
+            .config
+            .feeds
+            .iter()
+            .find(|feed| feed.name.as_str() == name);
+        let feed = known.with_context(|| {
+            format!("there is no feed '{name}' in the configuration; 'firewall feeds' lists them")
+        })?;
+        let stored = StoredFeed::read(feed, &filter.state)?.with_context(|| {
+            format!("feed {name} has no good copy yet; 'firewall feeds update {name}' fetches one")
+        })?;
+        write_feed(output, &stored, json)?;
+        return Ok(Ending::Success);
+    }
+    local(filter, json, output)?;
+    if !arguments.local {
+        for stored in Inputs::read(&filter.config, &filter.state)?.feeds {
+            write_feed(output, &stored, json)?;
+        }
+    }
+    Ok(Ending::Success)
+}
+
+fn local(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
+    let lists = read_lists(&filter.state)?;
+    let now = Timestamp::now();
+    let live_run = filter.state.running().is_some();
+    let mut table = table::table(&["LIST", "PREFIX", "ADDED", "ENDS", "REASON"]);
+    for (name, list) in [("block", &lists.block), ("allow", &lists.allow)] {
+        for (prefix, note) in &list.entries {
+            let ends = ends(note, now, live_run);
+            if json {
+                let row = json!({
+                    "list": name, "prefix": prefix, "added": note.added, "until": note.until,
+                    "reason": note.reason, "expired": note.expired(now),
+                });
+                write_json(output, &row)?;
+            }
+            table.add_row([
+                name.to_owned(),
+                prefix.to_string(),
+                note.added
+                    .map(|added| table::ago(added, now))
+                    .unwrap_or_default(),
+                ends,
+                note.reason.clone().unwrap_or_default(),
+            ]);
+        }
+    }
+    if !json && (!is_empty(&lists.block) || !is_empty(&lists.allow)) {
+        write!(output, "{}", table::text(&table))?;
+    }
+    Ok(())
+}
+
+fn is_empty(list: &List) -> bool {
+    list.entries.is_empty()
+}
+
+/// An entry that has ended leaves the kernel with the next install, which a live run does by itself.
+fn ends(note: &Note, now: Timestamp, live_run: bool) -> String {
+    match note.until {
+        None => "never".to_owned(),
+        Some(_) if note.expired(now) && !live_run => "expired, still in force".to_owned(),
+        Some(until) => format!("{until:.0}"),
+    }
+}
+
+fn write_feed(output: &mut dyn Write, stored: &StoredFeed, json: bool) -> Result<()> {
+    let Parsed { v4, v6, .. } = stored.parsed()?;
+    let prefixes = v4
+        .iter()
+        .map(Indicator::prefix)
+        .chain(v6.iter().map(Indicator::prefix));
+    for (prefix, line) in prefixes {
+        let (feed, mode) = (&stored.feed.name, stored.feed.mode.as_str());
+        if json {
+            let row = json!({ "list": feed, "prefix": prefix, "mode": mode, "line": line });
+            write_json(output, &row)?;
+        } else {
+            writeln!(output, "{prefix} {feed}")?;
+        }
+    }
+    Ok(())
+}
+
+impl<A: crate::address::Address> Indicator<A> {
+    /// The prefix for people, and the line that it stands in.
+    fn prefix(&self) -> (String, u32) {
+        let net = IpNet::new(self.address.to_ip(), self.length);
+        (
+            net.map(|net| net.to_string()).unwrap_or_default(),
+            self.line,
+        )
+    }
+}

@@ -1,0 +1,122 @@
+//! One command, one file. Data goes to the writer that is handed in (standard output), messages to
+//! standard error.
+
+mod config;
+mod edit;
+mod feeds;
+mod hosts;
+mod list;
+mod reload;
+mod run;
+mod stats;
+mod status;
+mod table;
+mod unload;
+mod why;
+
+use std::io::Write;
+
+use anyhow::Result;
+
+use crate::{
+    cli::{Cli, Command, Options},
+    config::Config,
+    dataplane::{Change, Dataplane, Object},
+    filter::{Filter, Outcome},
+    local::Verb,
+    state::State,
+};
+
+/// How a command ended; the number is the exit code. An error is 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Ending {
+    /// Done, or the good answer.
+    Success = 0,
+    /// The other answer: blocked, or not all in force.
+    Negative = 1,
+    /// Stored, but not in force because nothing is attached.
+    NotInForce = 3,
+}
+
+/// Does what the command line says; data is written to `output`.
+pub fn run(cli: Cli, output: &mut dyn Write) -> Result<Ending> {
+    let options = &cli.options;
+    let json = options.json;
+    match cli.command {
+        Command::Run(arguments) => run::run(options, &arguments),
+        Command::Unload => unload::run(&open(options)?),
+        Command::Block(arguments) => {
+            edit::add(&open(options)?, Verb::Block, arguments, json, output)
+        }
+        Command::Allow(arguments) => {
+            edit::add(&open(options)?, Verb::Allow, arguments, json, output)
+        }
+        Command::Unblock(arguments) => {
+            edit::remove(&open(options)?, Verb::Unblock, arguments, json, output)
+        }
+        Command::Disallow(arguments) => {
+            edit::remove(&open(options)?, Verb::Disallow, arguments, json, output)
+        }
+        Command::List(arguments) => list::run(&open(options)?, &arguments, json, output),
+        Command::Status => status::run(&open(options)?, json, output),
+        Command::Stats => stats::run(&open(options)?, json, output),
+        Command::Hosts => hosts::run(&open(options)?, json, output),
+        Command::Why(arguments) => why::run(&open(options)?, &arguments, json, output),
+        Command::Feeds(arguments) => feeds::run(options, arguments.command, output),
+        Command::Config(_) => config::check(options, output),
+        Command::Reload => reload::run(&open(options)?),
+    }
+}
+
+/// The filter that the options name.
+fn open(options: &Options) -> Result<Filter> {
+    Ok(Filter {
+        config: Config::load(options.config.as_deref())?,
+        state: State::new(&options.state_dir),
+        dataplane: Dataplane::new(&options.bpffs),
+        object: Object::Shipped,
+    })
+}
+
+/// Writes one JSON object and ends the line.
+fn write_json(output: &mut dyn Write, value: &impl serde::Serialize) -> Result<()> {
+    serde_json::to_writer(&mut *output, value)?;
+    Ok(writeln!(output)?)
+}
+
+/// Says on standard error what an install did that people want to know.
+fn report(outcome: &Outcome) {
+    let Outcome::Installed {
+        changes, detached, ..
+    } = outcome
+    else {
+        return;
+    };
+    for (interface, change) in changes {
+        match change {
+            Change::AttachedNative => eprintln!("{interface}: attached, in the driver (native)"),
+            Change::AttachedGeneric => eprintln!(
+                "{interface}: attached in generic mode: the driver has no native XDP, each packet \
+                 costs more"
+            ),
+            Change::Gone => eprintln!("{interface}: detached, its device is gone"),
+            Change::Moved => {}
+        }
+    }
+    for interface in detached {
+        eprintln!("{interface}: detached, it is no longer in the configuration");
+    }
+}
+
+/// The ending of a command that stored something, with a word if it is not in force.
+fn ending(outcome: &Outcome) -> Ending {
+    report(outcome);
+    match outcome {
+        Outcome::NothingAttached => {
+            eprintln!("stored, NOT in force: nothing is attached; run 'firewall run'");
+            Ending::NotInForce
+        }
+        Outcome::Unchanged | Outcome::Installed { .. } => Ending::Success,
+    }
+}

@@ -1,0 +1,51 @@
+//! `run`: attach, enforce, refresh feeds until told to stop. Stopping leaves the filter in force.
+
+mod daemon;
+mod feeds;
+mod sightings;
+mod watch;
+
+use anyhow::{Context, Result};
+
+use super::{Ending, open};
+use crate::{
+    cli::{Options, Run},
+    dataplane::Object,
+};
+use daemon::Daemon;
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(options: &Options, arguments: &Run) -> Result<Ending> {
+    start_logging(arguments.trace_kernel);
+    let mut filter = open(options)?;
+    if arguments.trace_kernel {
+        filter.object = Object::Trace;
+    }
+    filter.state.prepare()?;
+    let _lock = filter.state.lock_run()?;
+    filter.dataplane.prepare()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    runtime.block_on(Daemon::new(options.clone(), filter, arguments.clone()).run())?;
+    Ok(Ending::Success)
+}
+
+/// Messages go to standard error; a service has its own clock in the journal.
+fn start_logging(trace: bool) {
+    let level = if trace {
+        tracing::Level::TRACE
+    } else {
+        tracing::Level::INFO
+    };
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr())
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_ansi(colours)
+        .with_target(false)
+        .without_time()
+        .init();
+}

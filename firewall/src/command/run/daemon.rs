@@ -1,0 +1,228 @@
+//! The event loop: signals, timers, the network, the state folder, the kernel's events.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use aya_log::EbpfLogger;
+use jiff::Timestamp;
+use tokio::{
+    io::unix::AsyncFd,
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tracing::{error, info, warn};
+
+use super::{feeds::Schedule, sightings::Sightings, watch};
+use crate::{
+    cli::{Options, Run},
+    command::report,
+    config::Config,
+    dataplane::{Attach, Events, Interface, Object},
+    filter::{Filter, Outcome, Wanted},
+    inputs::read_lists,
+    network::{self, Network},
+    protected::Protected,
+    sys::readable,
+};
+
+/// After word of a change, wait for more of it before looking.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// Look again at least this often, whatever the timers say: the clock may have been set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// A live `run`. It holds no state that is not in files or maps.
+pub struct Daemon {
+    options: Options,
+    arguments: Run,
+    filter: Filter,
+    schedule: Schedule,
+    sightings: Sightings,
+    /// Servers that feeds came from since the start.
+    feed_hosts: Vec<Protected>,
+    /// Readers of the kernel program's own log.
+    kernel_log: JoinSet<()>,
+}
+
+impl Daemon {
+    /// A daemon for `filter`; nothing happens yet.
+    pub fn new(options: Options, filter: Filter, arguments: Run) -> Self {
+        Self {
+            options,
+            arguments,
+            filter,
+            schedule: Schedule::default(),
+            sightings: Sightings::default(),
+            feed_hosts: Vec::new(),
+            kernel_log: JoinSet::new(),
+        }
+    }
+
+    /// Enforces what is there, then refreshes it, until SIGTERM or SIGINT.
+    pub async fn run(mut self) -> Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut network = network::watch()?;
+        let mut folder = watch::folder(self.filter.state.root())?;
+        let outcome = self.filter.enforce(self.wanted(Missing::IsAnError)?, &[])?;
+        self.installed(&outcome);
+        let mut events = readable(self.filter.dataplane.events()?)?;
+        let mut look = self.next_look();
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => self.reload(),
+                Some(()) = network.recv() => look = look.min(Instant::now() + SETTLE),
+                Some(()) = folder.recv() => look = look.min(Instant::now() + SETTLE),
+                Some(update) = self.schedule.finished() => {
+                    self.feed_hosts.extend_from_slice(update.say());
+                    look = Instant::now();
+                }
+                () = sleep_until(look) => {
+                    self.schedule.start_due(&self.filter);
+                    self.enforce();
+                    look = self.next_look();
+                }
+                ready = events.readable_mut() => {
+                    let mut ready = ready.context("cannot wait for events of the kernel")?;
+                    self.drain(ready.get_inner_mut());
+                    ready.clear_ready();
+                }
+            }
+        }
+        info!("stopped; the filter stays in force, 'firewall unload' takes it off");
+        Ok(())
+    }
+
+    /// Puts the files in force; a failure is said, and what is in force stays.
+    fn enforce(&mut self) {
+        let wanted = self.wanted(Missing::IsLeftOut);
+        let result = wanted.and_then(|wanted| self.filter.enforce(wanted, &self.feed_hosts));
+        match result {
+            Ok(outcome) => self.installed(&outcome),
+            Err(failure) => error!("{failure:#}"),
+        }
+    }
+
+    fn installed(&mut self, outcome: &Outcome) {
+        report(outcome);
+        if let Outcome::Installed { record, .. } = outcome {
+            let names: Vec<String> = record
+                .interfaces
+                .iter()
+                .map(|interface| format!("{} ({})", interface.name, interface.role.as_str()))
+                .collect();
+            let (number, entries) = (record.number, record.entries);
+            info!(
+                "generation {number} in force: {entries} entries on {}",
+                names.join(", ")
+            );
+            self.follow_kernel_log();
+        }
+    }
+
+    /// Which interfaces are to enforce, by what the network looks like now.
+    fn wanted(&self, missing: Missing) -> Result<Wanted> {
+        let network = Network::read()?;
+        let config = &self.filter.config;
+        let names = match (
+            self.arguments.interface.as_slice(),
+            config.interfaces.as_slice(),
+        ) {
+            ([], []) => network.select(),
+            ([], configured) => configured.to_vec(),
+            (given, _) => given.to_vec(),
+        };
+        if names.is_empty() {
+            anyhow::bail!(
+                "no interface is up and has an address; name one with --interface or 'interfaces' \
+                 in the configuration"
+            );
+        }
+        let mut interfaces = Vec::new();
+        for name in &names {
+            let device = match network.attachable(name) {
+                Ok(device) => device,
+                Err(error) if missing == Missing::IsAnError => return Err(error),
+                Err(_) => continue,
+            };
+            interfaces.push(Interface {
+                name: name.clone(),
+                role: network.role(name, &names, &config.outside),
+                attach: Some(Attach {
+                    index: device.index,
+                    mode: config.attach,
+                }),
+            });
+        }
+        Ok(Wanted::Exactly(interfaces))
+    }
+
+    /// Reads the configuration again; a bad one changes nothing.
+    fn reload(&mut self) {
+        match Config::load(self.options.config.as_deref()) {
+            Ok(config) => {
+                self.filter.config = config;
+                info!("configuration read again");
+                self.enforce();
+            }
+            Err(failure) => error!("the configuration before stays in use: {failure:#}"),
+        }
+    }
+
+    /// When something ends or is due.
+    fn next_look(&self) -> Instant {
+        let now = Timestamp::now();
+        let expiry = read_lists(&self.filter.state)
+            .ok()
+            .and_then(|lists| lists.next_expiry(now));
+        let due = [expiry, self.schedule.next_due(&self.filter)];
+        let wait = due
+            .into_iter()
+            .flatten()
+            .min()
+            .map_or(LONGEST_SLEEP, |due| {
+                due.duration_since(now).try_into().unwrap_or_default()
+            });
+        Instant::now() + wait.min(LONGEST_SLEEP)
+    }
+
+    fn drain(&mut self, events: &mut Events) {
+        while let Some(event) = events.take() {
+            self.sightings.say(&event, &self.filter);
+        }
+    }
+
+    /// aya-log has a map in each copy of the program that is loaded with it.
+    fn follow_kernel_log(&mut self) {
+        if self.filter.object != Object::Trace {
+            return;
+        }
+        // Aborts the readers of the generation before.
+        self.kernel_log = JoinSet::new();
+        for link in self.filter.dataplane.links().unwrap_or_default() {
+            match EbpfLogger::init_from_id(link.program).map(readable) {
+                Ok(Ok(logger)) => drop(self.kernel_log.spawn(follow(logger))),
+                Ok(Err(failure)) => warn!("cannot follow the kernel log: {failure}"),
+                Err(failure) => warn!("cannot follow the kernel log: {failure}"),
+            }
+        }
+    }
+}
+
+async fn follow<L: log::Log>(mut logger: AsyncFd<EbpfLogger<L>>) {
+    while let Ok(mut ready) = logger.readable_mut().await {
+        ready.get_inner_mut().flush();
+        ready.clear_ready();
+    }
+}
+
+/// What a configured interface that is not there means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    IsAnError,
+    IsLeftOut,
+}

@@ -1,0 +1,351 @@
+//! `status`: is what the files say what the kernel enforces?
+
+use std::io::Write;
+
+use anyhow::Result;
+use firewall_common::ledger::Role;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Ending, table, write_json};
+use crate::{
+    dataplane::Link,
+    feed::store::Stalled,
+    filter::Filter,
+    inputs::{Inputs, read_lists},
+    network::Network,
+    protected::{Facts, Kind, network_namespace},
+    record::Record,
+    state,
+};
+
+/// The whole answer.
+#[derive(Debug, Serialize)]
+struct Status {
+    /// Every configured interface enforces the current files.
+    enforcing: bool,
+    /// What is wrong or worth knowing, for people.
+    remarks: Vec<String>,
+    running: Option<i32>,
+    generation: Option<u32>,
+    installed: Option<Timestamp>,
+    entries: Option<usize>,
+    interfaces: Vec<Interface>,
+    feeds: Vec<Feed>,
+    blocked: usize,
+    allowed: usize,
+    ssh_peers: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Interface {
+    name: String,
+    role: &'static str,
+    mode: Option<&'static str>,
+    generation: Option<u32>,
+    state: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Feed {
+    name: String,
+    mode: &'static str,
+    entries: Option<usize>,
+    stalled: Option<Stalled>,
+}
+
+/// Prints the status. Negative unless every configured interface enforces the current files.
+pub fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
+    let status = read(filter)?;
+    match json {
+        true => write_json(output, &status)?,
+        false => write!(output, "{}", status.text(Timestamp::now()))?,
+    }
+    Ok(if status.enforcing {
+        Ending::Success
+    } else {
+        Ending::Negative
+    })
+}
+
+fn read(filter: &Filter) -> Result<Status> {
+    let now = Timestamp::now();
+    let record = filter.in_force()?;
+    let inputs = Inputs::read(&filter.config, &filter.state)?;
+    let lists = read_lists(&filter.state)?;
+    let facts: Facts = state::read_json(&filter.state.protected())?.unwrap_or_default();
+    let peers = facts.facts.iter().filter(|fact| fact.kind == Kind::SshPeer);
+    let interfaces = interfaces(filter, record.as_ref())?;
+    let remarks = remarks(filter, record.as_ref(), &inputs, &interfaces, now);
+    Ok(Status {
+        enforcing: !remarks.iter().any(|remark| remark.fault),
+        remarks: remarks.into_iter().map(|remark| remark.text).collect(),
+        running: filter.state.running(),
+        generation: record.as_ref().map(|record| record.number),
+        installed: record.as_ref().map(|record| record.created),
+        entries: record.as_ref().map(|record| record.entries),
+        interfaces,
+        feeds: feeds(filter)?,
+        blocked: lists.block.live(now).count(),
+        allowed: lists.allow.live(now).count(),
+        ssh_peers: peers.map(|fact| fact.prefix.addr().to_string()).collect(),
+    })
+}
+
+/// Configured interfaces first, then whatever else is attached.
+fn interfaces(filter: &Filter, record: Option<&Record>) -> Result<Vec<Interface>> {
+    let links = filter.dataplane.links()?;
+    let mut names = wanted(filter, record);
+    let others = links.iter().map(|link| link.interface.clone());
+    names.extend(
+        others
+            .filter(|name| !names.contains(name))
+            .collect::<Vec<_>>(),
+    );
+    let network = our_network(record)?;
+    names
+        .into_iter()
+        .map(|name| {
+            let link = links.iter().find(|link| link.interface == name);
+            interface(filter, record, network.as_ref(), name, link)
+        })
+        .collect()
+}
+
+/// The interfaces that should enforce: those of the configuration, or those that `run` chose.
+fn wanted(filter: &Filter, record: Option<&Record>) -> Vec<String> {
+    if !filter.config.interfaces.is_empty() {
+        return filter.config.interfaces.clone();
+    }
+    let recorded = record
+        .map(|record| record.interfaces.as_slice())
+        .unwrap_or_default();
+    recorded
+        .iter()
+        .map(|interface| interface.name.clone())
+        .collect()
+}
+
+/// Devices, where the filter is in our network namespace.
+fn our_network(record: Option<&Record>) -> Result<Option<Network>> {
+    match record {
+        Some(record) if record.namespace == network_namespace()? => Network::read().map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn interface(
+    filter: &Filter,
+    record: Option<&Record>,
+    network: Option<&Network>,
+    name: String,
+    link: Option<&Link>,
+) -> Result<Interface> {
+    let recorded = record.and_then(|record| record.interface(&name));
+    let generation = match link {
+        Some(link) => filter.dataplane.generation_of(link)?,
+        None => None,
+    };
+    let xdp = network.and_then(|network| network.device(&name)?.xdp);
+    Ok(Interface {
+        role: recorded
+            .map_or(Role::Unknown, |interface| interface.role)
+            .as_str(),
+        mode: xdp.map(|xdp| if xdp.native { "native" } else { "generic" }),
+        generation,
+        state: match link {
+            Some(link) if link.index == 0 => "device gone",
+            Some(_) => "attached",
+            None => "not attached",
+        },
+        name,
+    })
+}
+
+fn feeds(filter: &Filter) -> Result<Vec<Feed>> {
+    filter
+        .config
+        .feeds
+        .iter()
+        .map(|feed| {
+            let meta = filter.state.feed_store(&feed.name).meta()?;
+            Ok(Feed {
+                name: feed.name.to_string(),
+                mode: feed.mode.as_str(),
+                entries: meta.copy.map(|copy| copy.entries),
+                stalled: meta.stalled,
+            })
+        })
+        .collect()
+}
+
+/// Something worth saying; a fault means that the files are not in force everywhere.
+struct Remark {
+    fault: bool,
+    text: String,
+}
+
+fn remarks(
+    filter: &Filter,
+    record: Option<&Record>,
+    inputs: &Inputs,
+    interfaces: &[Interface],
+    now: Timestamp,
+) -> Vec<Remark> {
+    let fault = |text: String| Remark { fault: true, text };
+    let mut remarks = Vec::new();
+    if interfaces
+        .iter()
+        .all(|interface| interface.state == "not attached")
+    {
+        remarks.push(fault("nothing is attached; run 'firewall run'".to_owned()));
+        return remarks;
+    }
+    for interface in interfaces
+        .iter()
+        .filter(|interface| interface.state != "attached")
+    {
+        let Interface { name, state, .. } = interface;
+        remarks.push(fault(format!(
+            "{name}: {state}; start 'firewall run' again to attach it"
+        )));
+    }
+    match record {
+        None => remarks.push(fault(
+            "interfaces run different generations; 'firewall reload' brings them together".into(),
+        )),
+        Some(record) => {
+            if let Some(text) = difference(filter, record, inputs, now) {
+                remarks.push(fault(text));
+            }
+            remarks.extend(telling_callers_apart(record));
+        }
+    }
+    remarks
+}
+
+/// Why what is in force is not what the files say, if so.
+fn difference(filter: &Filter, record: &Record, inputs: &Inputs, now: Timestamp) -> Option<String> {
+    if record.inputs == inputs.digest(now) {
+        return None;
+    }
+    let lists = [&inputs.lists.block, &inputs.lists.allow];
+    let expired = lists
+        .iter()
+        .flat_map(|list| list.entries.values())
+        .filter(|note| note.expired(now))
+        .count();
+    Some(match (expired, filter.state.running()) {
+        (1.., None) => format!(
+            "{expired} entries are expired, still in force, because no 'firewall run' is live; \
+             'firewall reload' takes them out"
+        ),
+        _ => "the files changed since; 'firewall reload' puts them in force".to_owned(),
+    })
+}
+
+fn telling_callers_apart(record: &Record) -> Option<Remark> {
+    let unknown = record
+        .interfaces
+        .iter()
+        .any(|interface| interface.role == Role::Unknown);
+    let text = match record.interfaces.len() {
+        _ if !unknown => return None,
+        1 => {
+            "with one interface only, callers behind NAT cannot be named from here; attach to the \
+              inside interfaces as well"
+        }
+        _ => {
+            "no interface carries a default route, so callers cannot be told apart; name the \
+              interfaces that look to the internet with 'outside' in the configuration"
+        }
+    };
+    Some(Remark {
+        fault: false,
+        text: text.to_owned(),
+    })
+}
+
+impl Status {
+    fn text(&self, now: Timestamp) -> String {
+        let mut text = String::from(if self.enforcing {
+            "enforcing\n"
+        } else {
+            "NOT enforcing\n"
+        });
+        for remark in &self.remarks {
+            text.push_str(&format!("  {remark}\n"));
+        }
+        if let (Some(generation), Some(installed), Some(entries)) =
+            (self.generation, self.installed, self.entries)
+        {
+            let entries = table::number(entries as u64);
+            let age = table::ago(installed, now);
+            text.push_str(&format!(
+                "generation {generation}: {entries} entries, installed {age}\n"
+            ));
+        }
+        text.push_str(&match self.running {
+            Some(process) => format!("run: live (process {process})\n"),
+            None => "run: not live; feeds are not refreshed\n".to_owned(),
+        });
+        text.push_str(&format!(
+            "local list: {} blocked, {} allowed\n",
+            self.blocked, self.allowed
+        ));
+        if !self.ssh_peers.is_empty() {
+            text.push_str(&format!(
+                "never blocked, SSH peers: {}\n",
+                self.ssh_peers.join(" ")
+            ));
+        }
+        text + &self.tables(now)
+    }
+
+    fn tables(&self, now: Timestamp) -> String {
+        let mut interfaces = table::table(&["INTERFACE", "ROLE", "MODE", "GENERATION", "STATE"]);
+        for it in &self.interfaces {
+            let generation = it
+                .generation
+                .map(|number| number.to_string())
+                .unwrap_or_default();
+            interfaces.add_row([
+                &it.name,
+                it.role,
+                it.mode.unwrap_or("?"),
+                &generation,
+                it.state,
+            ]);
+        }
+        let mut feeds = table::table(&["FEED", "MODE", "ENTRIES", "STATE"]);
+        for it in &self.feeds {
+            let entries = it
+                .entries
+                .map(|count| table::number(count as u64))
+                .unwrap_or_default();
+            feeds.add_row([&it.name, it.mode, &entries, &feed_state(it, now)]);
+        }
+        let mut text = String::new();
+        if !self.interfaces.is_empty() {
+            text.push_str(&format!("\n{}", table::text(&interfaces)));
+        }
+        if !self.feeds.is_empty() {
+            text.push_str(&format!("\n{}", table::text(&feeds)));
+        }
+        text
+    }
+}
+
+fn feed_state(feed: &Feed, now: Timestamp) -> String {
+    match (&feed.stalled, feed.entries) {
+        (Some(stalled), _) => {
+            format!(
+                "stalled since {}: {}",
+                table::ago(stalled.since, now),
+                stalled.reason
+            )
+        }
+        (None, Some(_)) => "good".to_owned(),
+        (None, None) => "never fetched".to_owned(),
+    }
+}

@@ -1,0 +1,63 @@
+//! Tables and times for people.
+
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+
+/// A table without lines whose columns are as wide as they need to be.
+pub fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(header);
+    table
+}
+
+/// A table as text: no padding at the line ends, and a newline after the last line.
+pub fn text(table: &Table) -> String {
+    let lines = table.lines().map(|line| format!("{}\n", line.trim()));
+    lines.collect()
+}
+
+/// How long ago, in the largest unit that fits: `3h ago`.
+pub fn ago(time: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(time).as_secs();
+    match seconds {
+        ..1 => "just now".to_owned(),
+        1..120 => format!("{seconds}s ago"),
+        120..7_200 => format!("{}m ago", seconds / 60),
+        7_200..172_800 => format!("{}h ago", seconds / 3_600),
+        _ => format!("{}d ago", seconds / 86_400),
+    }
+}
+
+/// Digits in groups of three.
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_grouped_from_the_right() {
+        let written: Vec<String> = [0, 999, 1_000, 1_234_567].map(number).into();
+        assert_eq!(written, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn an_age_has_one_unit() {
+        let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        let age = |text: &str| ago(text.parse().unwrap(), now);
+        assert_eq!(age("2026-11-23T12:00:00Z"), "just now");
+        assert_eq!(age("2026-11-23T11:59:01Z"), "59s ago");
+        assert_eq!(age("2026-11-23T09:30:00Z"), "2h ago");
+        assert_eq!(age("2026-11-20T12:00:00Z"), "3d ago");
+    }
+}

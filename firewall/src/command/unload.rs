@@ -1,0 +1,62 @@
+//! `unload`: detach everywhere and remove every pin.
+
+use std::{thread::sleep, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::Ending;
+use crate::filter::Filter;
+
+/// How long a live run may take to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Stops a live run, then unloads. Stdout stays empty: there is no data.
+pub fn run(filter: &Filter) -> Result<Ending> {
+    if let Some(process) = filter.state.running() {
+        stop(filter, process)?;
+    }
+    if !filter.dataplane.is_pinned() {
+        eprintln!("nothing was loaded");
+        return Ok(Ending::Success);
+    }
+    filter.unload()?;
+    eprintln!("unloaded: no traffic is filtered any more");
+    Ok(Ending::Success)
+}
+
+fn stop(filter: &Filter, process: i32) -> Result<()> {
+    let pid = Pid::from_raw(process).context("the run lock names no process")?;
+    kill_process(pid, Signal::TERM)
+        .with_context(|| format!("cannot stop 'firewall run' (process {process}); run as root"))?;
+    let mut waited = Duration::ZERO;
+    while filter.state.running() == Some(process) {
+        if waited >= PATIENCE {
+            bail!(
+                "'firewall run' (process {process}) did not stop within 10 seconds; nothing was \
+                 unloaded. {}",
+                advice(process)
+            );
+        }
+        sleep(PAUSE);
+        waited += PAUSE;
+    }
+    Ok(())
+}
+
+/// Under systemd the unit would start it again.
+fn advice(process: i32) -> String {
+    let cgroup = std::fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap_or_default();
+    let unit = cgroup
+        .trim()
+        .rsplit('/')
+        .next()
+        .filter(|unit| unit.ends_with(".service"));
+    match unit {
+        Some(unit) => format!("Stop it with 'systemctl stop {unit}', then unload again"),
+        None => {
+            format!("Look at what it does, or end it with 'kill -9 {process}', then unload again")
+        }
+    }
+}

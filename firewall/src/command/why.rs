@@ -1,0 +1,355 @@
+//! `why`: what happens to packets of an address, and who says so.
+
+use std::{io::Write, net::IpAddr};
+
+use anyhow::Result;
+use firewall_common::reason::Count;
+use ipnet::IpNet;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Ending, hosts::Clock, table, write_json};
+use crate::{
+    address::Address,
+    cli::Why,
+    config::Mode,
+    dataplane::Hit,
+    feed::{
+        format::{Indicator, Parsed},
+        guard::Guarded,
+        journal::Since,
+    },
+    filter::Filter,
+    inputs::{Inputs, LOCAL, StoredFeed},
+    local::List,
+    record::{Record, RecordedClass},
+};
+
+/// What happens to packets of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verdict {
+    Blocked,
+    Monitored,
+    NotBlocked,
+}
+
+/// A source that names the address.
+#[derive(Debug, Serialize)]
+struct Naming {
+    source: String,
+    /// What the source asks for: `enforce`, `monitor`, `allow`, `protect`.
+    asks: &'static str,
+    prefix: IpNet,
+    /// Line in the last good copy of a feed.
+    line: Option<u32>,
+    since: Option<Timestamp>,
+    /// `since` is when records begin, the entry may be older.
+    or_before: bool,
+    /// The operator's words, or why the entry is left out.
+    note: Option<String>,
+}
+
+/// What the ledger has on the address.
+#[derive(Debug, Default, Serialize)]
+struct Hits {
+    packets: u64,
+    bytes: u64,
+    last_seen: Option<Timestamp>,
+}
+
+/// The answer for one address.
+#[derive(Debug, Serialize)]
+struct Answer {
+    address: IpAddr,
+    verdict: Verdict,
+    /// Whether the verdict is what the kernel enforces; otherwise it is what the files ask for.
+    in_force: bool,
+    /// Whether files and kernel agree.
+    agrees: bool,
+    sources: Vec<Naming>,
+    hits: Hits,
+}
+
+/// Everything the answers are taken from, read once for all addresses.
+struct Evidence<'a> {
+    filter: &'a Filter,
+    inputs: Inputs,
+    feeds: Vec<(Parsed, Guarded)>,
+    in_force: Option<Record>,
+    ledger: Vec<Hit>,
+    now: Timestamp,
+}
+
+/// Explains each address. Negative if any of them is blocked.
+pub fn run(filter: &Filter, arguments: &Why, json: bool, output: &mut dyn Write) -> Result<Ending> {
+    let evidence = Evidence::read(filter)?;
+    if evidence.in_force.is_none() {
+        eprintln!("nothing is attached: this is what 'firewall run' would put in force");
+    }
+    let mut ending = Ending::Success;
+    for address in &arguments.addresses {
+        let answer = evidence.answer(address.to_canonical())?;
+        if answer.verdict == Verdict::Blocked {
+            ending = Ending::Negative;
+        }
+        match json {
+            true => write_json(output, &answer)?,
+            false => write!(output, "{}", answer.text(evidence.now))?,
+        }
+    }
+    Ok(ending)
+}
+
+impl<'a> Evidence<'a> {
+    fn read(filter: &'a Filter) -> Result<Self> {
+        let inputs = Inputs::read(&filter.config, &filter.state)?;
+        let protected = &inputs.protected;
+        let feeds: Result<Vec<(Parsed, Guarded)>> = inputs
+            .feeds
+            .iter()
+            .map(|stored| Ok((stored.parsed()?, stored.guarded(protected)?)))
+            .collect();
+        Ok(Self {
+            feeds: feeds?,
+            in_force: filter.in_force()?,
+            ledger: filter.dataplane.ledger()?,
+            now: Timestamp::now(),
+            filter,
+            inputs,
+        })
+    }
+
+    fn answer(&self, address: IpAddr) -> Result<Answer> {
+        let sources = self.namings(address)?;
+        let by_files = by_files(&sources);
+        let by_kernel = self.by_kernel(address)?;
+        Ok(Answer {
+            address,
+            verdict: by_kernel.unwrap_or(by_files),
+            in_force: by_kernel.is_some(),
+            agrees: by_kernel.is_none_or(|verdict| verdict == by_files),
+            sources,
+            hits: self.hits(address),
+        })
+    }
+
+    /// What the generation in force does: the same lookup that the kernel program makes, in the
+    /// kernel's own memory.
+    fn by_kernel(&self, address: IpAddr) -> Result<Option<Verdict>> {
+        let Some(record) = &self.in_force else {
+            return Ok(None);
+        };
+        let class = self.filter.dataplane.lookup(record.number, address)?;
+        Ok(Some(match record.class(class) {
+            Some(RecordedClass { enforced: true, .. }) => Verdict::Blocked,
+            Some(RecordedClass { sources, .. }) if !sources.is_empty() => Verdict::Monitored,
+            _ => Verdict::NotBlocked,
+        }))
+    }
+
+    fn namings(&self, address: IpAddr) -> Result<Vec<Naming>> {
+        let host = IpNet::from(address);
+        let mut namings = Vec::new();
+        for protected in self
+            .inputs
+            .protected
+            .iter()
+            .filter(|it| it.prefix.contains(&host))
+        {
+            let kind = protected.kind.as_str().to_owned();
+            namings.push(Naming {
+                source: kind,
+                ..Naming::new("protect", protected.prefix)
+            });
+        }
+        let lists = &self.inputs.lists;
+        namings.extend(self.of_list(&lists.allow, "allow", "allow", host));
+        namings.extend(self.of_list(&lists.block, LOCAL, "enforce", host));
+        for (stored, (parsed, guarded)) in self.inputs.feeds.iter().zip(&self.feeds) {
+            self.add_feed(stored, parsed, guarded, address, &mut namings)?;
+        }
+        Ok(namings)
+    }
+
+    fn of_list(
+        &self,
+        list: &List,
+        source: &str,
+        asks: &'static str,
+        host: IpNet,
+    ) -> impl Iterator<Item = Naming> {
+        list.live(self.now)
+            .filter(move |(prefix, _)| prefix.contains(&host))
+            .map(move |(prefix, note)| Naming {
+                source: source.to_owned(),
+                since: note.added,
+                note: note.reason.clone(),
+                ..Naming::new(asks, prefix)
+            })
+    }
+
+    fn add_feed(
+        &self,
+        stored: &StoredFeed,
+        parsed: &Parsed,
+        guarded: &Guarded,
+        address: IpAddr,
+        namings: &mut Vec<Naming>,
+    ) -> Result<()> {
+        let asks = match stored.feed.mode {
+            Mode::Enforce => "enforce",
+            Mode::Monitor | Mode::Off => "monitor",
+        };
+        let (all, taken) = match address {
+            IpAddr::V4(ip) => (
+                covering(&parsed.v4, ip.to_bits()),
+                covering(&guarded.v4, ip.to_bits()),
+            ),
+            IpAddr::V6(ip) => (
+                covering(&parsed.v6, ip.to_bits()),
+                covering(&guarded.v6, ip.to_bits()),
+            ),
+        };
+        for (prefix, line) in all {
+            let left_out = !taken.contains(&(prefix, line));
+            let since = self.since(stored, prefix)?;
+            namings.push(Naming {
+                source: stored.feed.name.to_string(),
+                line: Some(line),
+                since: since.map(Since::time),
+                or_before: since.is_some_and(Since::or_before),
+                note: left_out.then(|| "left out: too wide, or protected".to_owned()),
+                ..Naming::new(if left_out { "nothing" } else { asks }, prefix)
+            });
+        }
+        Ok(())
+    }
+
+    fn since(&self, stored: &StoredFeed, prefix: IpNet) -> Result<Option<Since>> {
+        self.filter
+            .state
+            .feed_store(&stored.feed.name)
+            .since(prefix.into())
+    }
+
+    fn hits(&self, address: IpAddr) -> Hits {
+        let clock = Clock::read();
+        let mut hits = Hits::default();
+        for hit in self.ledger.iter().filter(|hit| hit.remote == address) {
+            let Count { packets, bytes } = hit.count;
+            hits.packets += packets;
+            hits.bytes += bytes;
+            hits.last_seen = hits.last_seen.max(Some(clock.wall(hit.last_seen)));
+        }
+        hits
+    }
+}
+
+/// The indicators that cover `address`: prefix and line.
+fn covering<A: Address>(indicators: &[Indicator<A>], address: A) -> Vec<(IpNet, u32)> {
+    indicators
+        .iter()
+        .filter(|indicator| address.first(indicator.length) == indicator.address)
+        .filter_map(|indicator| {
+            let net = IpNet::new(indicator.address.to_ip(), indicator.length).ok()?;
+            Some((net, indicator.line))
+        })
+        .collect()
+}
+
+/// Allow beats drop beats monitor.
+fn by_files(sources: &[Naming]) -> Verdict {
+    let asked = |what: &str| sources.iter().any(|naming| naming.asks == what);
+    if asked("protect") || asked("allow") {
+        Verdict::NotBlocked
+    } else if asked("enforce") {
+        Verdict::Blocked
+    } else if asked("monitor") {
+        Verdict::Monitored
+    } else {
+        Verdict::NotBlocked
+    }
+}
+
+impl Naming {
+    fn new(asks: &'static str, prefix: IpNet) -> Self {
+        Self {
+            source: String::new(),
+            asks,
+            prefix,
+            line: None,
+            since: None,
+            or_before: false,
+            note: None,
+        }
+    }
+
+    fn text(&self, now: Timestamp) -> String {
+        let mut text = format!(
+            "  {} {}: {}",
+            self.source,
+            self.asks_in_words(),
+            self.prefix
+        );
+        if let Some(line) = self.line {
+            text.push_str(&format!(", line {line}"));
+        }
+        if let Some(since) = self.since {
+            let or_before = if self.or_before { " or before" } else { "" };
+            let ago = table::ago(since, now);
+            text.push_str(&format!(", since {since:.0}{or_before} ({ago})"));
+        }
+        if let Some(note) = &self.note {
+            text.push_str(&format!(" ({note})"));
+        }
+        text
+    }
+
+    fn asks_in_words(&self) -> &'static str {
+        match self.asks {
+            "enforce" => "blocks",
+            "monitor" => "monitors",
+            "allow" => "exempts",
+            "protect" => "is protected",
+            _ => "lists",
+        }
+    }
+}
+
+impl Answer {
+    fn text(&self, now: Timestamp) -> String {
+        let mut text = format!("{} {}\n", self.address, self.verdict_in_words());
+        for naming in &self.sources {
+            text.push_str(&naming.text(now));
+            text.push('\n');
+        }
+        if let Some(last) = self.hits.last_seen {
+            let packets = table::number(self.hits.packets);
+            text.push_str(&format!(
+                "  {packets} packets seen, last {}\n",
+                table::ago(last, now)
+            ));
+        }
+        if !self.agrees {
+            text.push_str("  the files say otherwise: 'firewall reload' puts them in force\n");
+        }
+        text
+    }
+
+    fn verdict_in_words(&self) -> String {
+        let exempt = self
+            .sources
+            .iter()
+            .any(|it| matches!(it.asks, "protect" | "allow"));
+        match self.verdict {
+            Verdict::Blocked => "is blocked".to_owned(),
+            Verdict::Monitored => "is not blocked: it is only monitored".to_owned(),
+            Verdict::NotBlocked if exempt => "is not blocked: it is exempt".to_owned(),
+            Verdict::NotBlocked if self.sources.is_empty() => {
+                "is not blocked: no source names it".to_owned()
+            }
+            Verdict::NotBlocked => "is not blocked".to_owned(),
+        }
+    }
+}

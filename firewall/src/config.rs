@@ -1,0 +1,339 @@
+//! The configuration: TOML files into one value. Unknown keys are refused.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use ipnet::IpNet;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    feed::{fetch::Location, format::Format, store::Name},
+    inputs::LOCAL,
+    protected::Kind,
+};
+
+/// Where the configuration is unless `--config` says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/firewall/firewall.toml";
+
+/// How to attach to an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttachMode {
+    /// In the driver; where the driver cannot, behind it, and say so.
+    #[default]
+    Auto,
+    /// In the driver or not at all.
+    Native,
+    /// Behind the driver: works everywhere, costs more per packet.
+    Generic,
+}
+
+/// What is done with the addresses of a feed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The feed is neither fetched nor used.
+    Off,
+    /// Count and report, let pass.
+    #[default]
+    Monitor,
+    /// Drop.
+    Enforce,
+}
+
+impl Mode {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Monitor => "monitor",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+/// One feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Name, also of its files in the state folder.
+    pub name: Name,
+    /// Where its content comes from.
+    pub location: Location,
+    /// Format of the content; `None` to find out.
+    pub format: Option<Format>,
+    /// What is done with its addresses.
+    pub mode: Mode,
+    /// Time between two fetches.
+    pub interval: Duration,
+}
+
+/// All of the configuration, with defaults filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Interfaces to attach to; empty to choose.
+    pub interfaces: Vec<String>,
+    /// Interfaces that look to the internet, where the routing table does not tell.
+    pub outside: Vec<String>,
+    /// Prefixes of our own that are neither connected nor special.
+    pub inside_prefixes: Vec<IpNet>,
+    /// How to attach.
+    pub attach: AttachMode,
+    /// Feeds, in the order of the files.
+    pub feeds: Vec<Feed>,
+}
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    interfaces: Vec<String>,
+    outside: Vec<String>,
+    inside_prefixes: Vec<IpNet>,
+    attach: Option<AttachMode>,
+    defaults: Defaults,
+    feed: Vec<FeedEntry>,
+}
+
+/// What feeds have unless they say otherwise.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Defaults {
+    mode: Mode,
+    interval: SignedDuration,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            interval: SignedDuration::from_hours(1),
+        }
+    }
+}
+
+/// A `[[feed]]` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FeedEntry {
+    name: String,
+    url: Option<String>,
+    path: Option<PathBuf>,
+    format: Option<Format>,
+    mode: Option<Mode>,
+    interval: Option<SignedDuration>,
+}
+
+/// Shortest time between two fetches: providers lock out those who ask more often.
+const SHORTEST_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
+
+impl Config {
+    /// Reads `path` and the `conf.d/*.toml` beside it, in name order. `None` reads the default
+    /// place, where no file at all is fine.
+    pub fn load(path: Option<&Path>) -> Result<Self> {
+        let main = path.unwrap_or(Path::new(DEFAULT_PATH));
+        let mut config = Self::default();
+        if path.is_some() || main.exists() {
+            config.add_file(main)?;
+        }
+        for file in drop_ins(main)? {
+            config.add_file(&file)?;
+        }
+        Ok(config)
+    }
+
+    /// Reads one configuration text; `name` is for messages.
+    pub fn parse(text: &str, name: &str) -> Result<Self> {
+        let mut config = Self::default();
+        config.add(text, name)?;
+        Ok(config)
+    }
+
+    fn add_file(&mut self, path: &Path) -> Result<()> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        self.add(&text, &path.display().to_string())
+    }
+
+    fn add(&mut self, text: &str, name: &str) -> Result<()> {
+        let file: File = toml::from_str(text).map_err(|error| located(&error, text, name))?;
+        self.interfaces.extend(file.interfaces);
+        self.outside.extend(file.outside);
+        self.inside_prefixes
+            .extend(file.inside_prefixes.iter().map(IpNet::trunc));
+        self.attach = file.attach.unwrap_or(self.attach);
+        for entry in file.feed {
+            let feed = entry
+                .finish(&file.defaults)
+                .with_context(|| name.to_owned())?;
+            if self.feeds.iter().any(|other| other.name == feed.name) {
+                bail!(
+                    "{name}: there are two feeds named '{}'; rename one",
+                    feed.name
+                );
+            }
+            self.feeds.push(feed);
+        }
+        Ok(())
+    }
+
+    /// The feeds whose addresses are used.
+    pub fn active_feeds(&self) -> impl Iterator<Item = &Feed> {
+        self.feeds.iter().filter(|feed| feed.mode != Mode::Off)
+    }
+}
+
+impl FeedEntry {
+    fn finish(self, defaults: &Defaults) -> Result<Feed> {
+        let name: Name = self.name.parse()?;
+        // Our own sources must not be mistaken for a feed, nor a feed for them.
+        if [LOCAL, "allow"].contains(&name.as_str()) || Kind::is_name(name.as_str()) {
+            bail!("'{name}' is taken; give the feed another name");
+        }
+        let location = match (self.url, self.path) {
+            (Some(url), None) if is_http(&url) => url.parse::<Location>()?,
+            (Some(url), None) => bail!("feed '{name}': '{url}' is no http: or https: URL"),
+            (None, Some(path)) => Location::File(std::path::absolute(path)?),
+            _ => bail!("feed '{name}' needs a url or a path, and only one of them"),
+        };
+        let interval = self.interval.unwrap_or(defaults.interval);
+        if interval < SHORTEST_INTERVAL {
+            bail!(
+                "feed '{name}': the interval is shorter than 1m; providers lock such readers out"
+            );
+        }
+        Ok(Feed {
+            location,
+            format: self.format,
+            mode: self.mode.unwrap_or(defaults.mode),
+            interval: interval.unsigned_abs(),
+            name,
+        })
+    }
+}
+
+fn is_http(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
+
+fn drop_ins(main: &Path) -> Result<Vec<PathBuf>> {
+    let folder = main.with_file_name("conf.d");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries =
+        fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            files.push(path);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// The parser's message with file, line and column, and for an unknown key the one that was
+/// probably meant.
+fn located(error: &toml::de::Error, text: &str, name: &str) -> anyhow::Error {
+    let message = error.message();
+    let suggestion = suggestion(message).unwrap_or_default();
+    match error.span() {
+        Some(span) => {
+            let before = &text[..span.start.min(text.len())];
+            let line = before.matches('\n').count() + 1;
+            let column = before
+                .chars()
+                .rev()
+                .take_while(|&character| character != '\n')
+                .count()
+                + 1;
+            anyhow!("{name}:{line}:{column}: {message}{suggestion}")
+        }
+        None => anyhow!("{name}: {message}{suggestion}"),
+    }
+}
+
+/// `unknown field `a`, expected one of `b`, `c`` → the `b` or `c` that looks like `a`.
+fn suggestion(message: &str) -> Option<String> {
+    if !message.starts_with("unknown") {
+        return None;
+    }
+    let mut words = message.split('`').skip(1).step_by(2);
+    let found = words.next()?;
+    let closest = words
+        .max_by(|a, b| strsim::jaro_winkler(a, found).total_cmp(&strsim::jaro_winkler(b, found)))?;
+    (strsim::jaro_winkler(closest, found) > 0.7).then(|| format!("; did you mean `{closest}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        format!("{:#}", Config::parse(text, "test.toml").unwrap_err())
+    }
+
+    #[test]
+    fn the_example_in_etc_is_valid() {
+        let text = include_str!("../../etc/firewall.toml");
+        Config::parse(text, "etc/firewall.toml").unwrap();
+    }
+
+    #[test]
+    fn defaults_apply_to_feeds_that_say_nothing() {
+        let config = Config::parse(
+            "defaults.mode = 'enforce'\ndefaults.interval = '2h'\n\
+             [[feed]]\nname = 'a'\npath = '/a'\n\
+             [[feed]]\nname = 'b'\nurl = 'https://feeds.example/b'\nmode = 'monitor'\n",
+            "test.toml",
+        )
+        .unwrap();
+        assert_eq!(config.feeds[0].mode, Mode::Enforce);
+        assert_eq!(config.feeds[0].interval, Duration::from_secs(7200));
+        assert_eq!(config.feeds[1].mode, Mode::Monitor);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place_and_a_suggestion() {
+        let message = error("interfaces = []\n[[feed]]\nname = 'a'\npaht = '/a'\n");
+        assert!(
+            message.starts_with("test.toml:4:1: unknown field `paht`"),
+            "{message}"
+        );
+        assert!(message.ends_with("did you mean `path`?"), "{message}");
+    }
+
+    #[test]
+    fn a_feed_needs_exactly_one_place() {
+        assert!(error("[[feed]]\nname = 'a'\n").contains("needs a url or a path"));
+        let both = error("[[feed]]\nname = 'a'\nurl = 'https://x.example'\npath = '/a'\n");
+        assert!(both.contains("only one"));
+    }
+
+    #[test]
+    fn two_feeds_of_one_name_are_refused() {
+        let feed = "[[feed]]\nname = 'a'\npath = '/a'\n";
+        assert!(error(&format!("{feed}{feed}")).contains("two feeds named 'a'"));
+    }
+
+    #[test]
+    fn names_that_are_no_file_names_are_refused() {
+        for name in ["", "../a", "A", "a b", "-a", "local"] {
+            error(&format!("[[feed]]\nname = '{name}'\npath = '/a'\n"));
+        }
+    }
+
+    #[test]
+    fn a_hasty_interval_is_refused() {
+        assert!(error("[[feed]]\nname='a'\npath='/a'\ninterval='10s'\n").contains("shorter"));
+    }
+}

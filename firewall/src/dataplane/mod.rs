@@ -1,0 +1,234 @@
+//! The data plane as user space sees it: the only part that knows how programs and maps are loaded,
+//! attached and pinned.
+//!
+//! A generation is an image in fresh maps with programs loaded against it. It is made whole beside
+//! the one in force; then each interface's link is moved to its new program. Nothing edits a map
+//! that a running program reads.
+
+mod counters;
+mod link;
+mod object;
+mod pins;
+
+use std::{fs, net::IpAddr, path::Path};
+
+use anyhow::{Context, Result};
+use aya::Ebpf;
+use firewall_common::{
+    class::ClassId,
+    image::{lookup4, lookup6},
+    ledger::Role,
+};
+
+pub use counters::{Events, Hit, boot_time};
+pub use link::{Change, Link};
+pub use object::Object;
+use pins::Pins;
+
+use crate::{config::AttachMode, image::Image, sys};
+
+/// An interface that the new generation is to run on.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Name.
+    pub name: String,
+    /// Where it looks to.
+    pub role: Role,
+    /// How to attach if nothing is attached yet; `None` for those who never attach.
+    pub attach: Option<Attach>,
+}
+
+/// How to attach.
+#[derive(Clone, Copy, Debug)]
+pub struct Attach {
+    /// Index of the device.
+    pub index: u32,
+    /// In the driver or behind it.
+    pub mode: AttachMode,
+}
+
+/// The pinned state of one filter.
+#[derive(Debug)]
+pub struct Dataplane {
+    pins: Pins,
+}
+
+impl Dataplane {
+    /// The data plane pinned below `bpffs`, which need not exist yet.
+    pub fn new(bpffs: &Path) -> Self {
+        Self {
+            pins: Pins::new(bpffs),
+        }
+    }
+
+    /// Mounts the BPF file system if need be and makes the folders.
+    pub fn prepare(&self) -> Result<()> {
+        self.pins.prepare()
+    }
+
+    /// Whether anything is pinned at all.
+    pub fn is_pinned(&self) -> bool {
+        self.pins.exist()
+    }
+
+    /// Every attachment.
+    pub fn links(&self) -> Result<Vec<Link>> {
+        let mut links = Vec::new();
+        for interface in self.pins.linked_interfaces()? {
+            links.extend(link::find(&self.pins, &interface)?);
+        }
+        Ok(links)
+    }
+
+    /// Numbers of the generations that have a folder, lowest first.
+    pub fn generations(&self) -> Result<Vec<u32>> {
+        self.pins.generations()
+    }
+
+    /// The generation whose program `link` runs.
+    pub fn generation_of(&self, link: &Link) -> Result<Option<u32>> {
+        for generation in self.pins.generations()?.into_iter().rev() {
+            let path = self.pins.program(generation, &link.interface);
+            if path.exists() && sys::object_info(&pins::open(&path)?, "prog_id")? == link.program {
+                return Ok(Some(generation));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes generation `number` of `image` and puts it in force on every one of `interfaces`, or
+    /// on none: if one fails, those already done are put back and the new generation is removed.
+    pub fn install(
+        &self,
+        object: Object,
+        number: u32,
+        image: &Image,
+        interfaces: &[Interface],
+    ) -> Result<Vec<(String, Change)>> {
+        object::check_pins(&self.pins, interfaces)?;
+        let result = self
+            .load(object, number, image, interfaces)
+            .and_then(|programs| self.put_in_force(programs, interfaces));
+        if result.is_err() {
+            // The failure that brought us here is what is reported; a folder that stays is removed
+            // by the next holder of the lock.
+            let _ = self.pins.remove_generation(number);
+        }
+        result
+    }
+
+    /// Loads and fills all of a generation, attached nowhere.
+    fn load(
+        &self,
+        object: Object,
+        number: u32,
+        image: &Image,
+        interfaces: &[Interface],
+    ) -> Result<Vec<Ebpf>> {
+        let folder = self.pins.generation(number).join("programs");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let mut programs: Vec<Ebpf> = Vec::new();
+        for interface in interfaces {
+            let program = object::load(&self.pins, object, number, image, interface)?;
+            if programs.is_empty() {
+                object::fill(&program, image)?;
+            }
+            programs.push(program);
+        }
+        Ok(programs)
+    }
+
+    fn put_in_force(
+        &self,
+        mut programs: Vec<Ebpf>,
+        interfaces: &[Interface],
+    ) -> Result<Vec<(String, Change)>> {
+        let mut done: Vec<(Option<Link>, String, Change)> = Vec::new();
+        for (ebpf, interface) in programs.iter_mut().zip(interfaces) {
+            let result = link::find(&self.pins, &interface.name).and_then(|existing| {
+                let program = object::program_mut(ebpf)?;
+                let change = link::put(&self.pins, program, interface, existing.as_ref())?;
+                Ok((existing, change))
+            });
+            match result {
+                Ok((existing, change)) => done.push((existing, interface.name.clone(), change)),
+                Err(error) => return Err(self.put_back(done, error)),
+            }
+        }
+        Ok(done
+            .into_iter()
+            .map(|(_, name, change)| (name, change))
+            .collect())
+    }
+
+    /// Undoes what was done before `error`, and says what could not be undone.
+    fn put_back(
+        &self,
+        done: Vec<(Option<Link>, String, Change)>,
+        mut error: anyhow::Error,
+    ) -> anyhow::Error {
+        for (before, name, change) in done.into_iter().rev() {
+            let undone = match (before, change) {
+                (_, Change::Gone) => Ok(()),
+                (Some(link), Change::Moved) => self.move_back(&link),
+                _ => link::remove(&self.pins, &name),
+            };
+            if let Err(failure) = undone {
+                error = error.context(format!("{name} could not be put back either: {failure:#}"));
+            }
+        }
+        error
+    }
+
+    fn move_back(&self, link: &Link) -> Result<()> {
+        let generation = self.generation_of(link)?.with_context(|| {
+            format!(
+                "the generation that {} ran is no longer pinned",
+                link.interface
+            )
+        })?;
+        self.move_to(link, generation).map(|_| ())
+    }
+
+    /// Moves one attachment to a generation that is already loaded.
+    pub fn move_to(&self, link: &Link, generation: u32) -> Result<Change> {
+        let program = pins::open(&self.pins.program(generation, &link.interface))?;
+        link::replace(&self.pins, program, link)
+    }
+
+    /// Whether generation `number` has a program for `interface`.
+    pub fn has_program(&self, number: u32, interface: &str) -> bool {
+        self.pins.program(number, interface).exists()
+    }
+
+    /// Class of `address` in the image of a generation that is in the kernel.
+    pub fn lookup(&self, generation: u32, address: IpAddr) -> Result<ClassId> {
+        let folder = self.pins.generation(generation);
+        Ok(match address {
+            IpAddr::V4(address) => {
+                let lines = sys::MappedLines::open(&folder.join("image4"))?;
+                lookup4(lines.as_slice(), address.to_bits())
+            }
+            IpAddr::V6(address) => {
+                let lines = sys::MappedLines::open(&folder.join("image6"))?;
+                let bits = address.to_bits();
+                lookup6(lines.as_slice(), (bits >> 64) as u64, bits as u64)
+            }
+        })
+    }
+
+    /// Takes the attachment of `interface` off. Its counters stay.
+    pub fn detach(&self, interface: &str) -> Result<()> {
+        link::remove(&self.pins, interface)
+    }
+
+    /// Removes the folder of a generation that no link runs any more.
+    pub fn remove_generation(&self, generation: u32) -> Result<()> {
+        self.pins.remove_generation(generation)
+    }
+
+    /// Detaches everywhere and removes every pin.
+    pub fn unload(&self) -> Result<()> {
+        self.pins.remove_all()
+    }
+}

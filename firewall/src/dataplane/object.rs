@@ -1,0 +1,176 @@
+//! Loads an interface's own copy of the program against the maps of a generation.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow, bail};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::Map,
+    programs::{ProgramError, Xdp},
+};
+use firewall_common::{image::Line, ledger::LEDGER_ENTRIES, reason::Reason};
+
+use super::{
+    Interface,
+    pins::{Pins, Shape, check_map},
+};
+use crate::{image::Image, sys};
+
+/// Name of the program in both objects.
+const PROGRAM: &str = "firewall";
+
+/// Which build of the program is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Object {
+    /// The silent one.
+    #[default]
+    Shipped,
+    /// The one that says each hit through aya-log.
+    Trace,
+}
+
+impl Object {
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Shipped => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/firewall")),
+            Self::Trace => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/firewall-trace")),
+        }
+    }
+}
+
+/// The shared maps: name in the object, name of the pin, `enum bpf_map_type`, key, value, entries.
+const SHARED: [(&str, &str, Shape); 3] = [
+    ("LEDGER_OUTBOUND", "ledger_outbound", LEDGER),
+    ("LEDGER_INBOUND", "ledger_inbound", LEDGER),
+    (
+        "EVENTS",
+        "events",
+        Shape {
+            map_type: 27,
+            key_size: 0,
+            value_size: 0,
+            max_entries: 1 << 18,
+        },
+    ),
+];
+
+const LEDGER: Shape = Shape {
+    map_type: 9,
+    key_size: 40,
+    value_size: 48,
+    max_entries: LEDGER_ENTRIES as u32,
+};
+
+const COUNTERS: Shape = Shape {
+    map_type: 6,
+    key_size: 4,
+    value_size: 16,
+    max_entries: Reason::ALL.len() as u32,
+};
+
+/// Refuses foreign maps among the pins that the copies for `interfaces` would adopt.
+pub fn check_pins(pins: &Pins, interfaces: &[Interface]) -> Result<()> {
+    for (_, pin, shape) in SHARED {
+        check_map(&pins.shared(pin), shape)?;
+    }
+    interfaces
+        .iter()
+        .try_for_each(|interface| check_map(&pins.counters(&interface.name), COUNTERS))
+}
+
+/// Loads the copy of `object` for `interface` into the kernel and pins it. The first copy of a
+/// generation makes the generation's maps, the others find them.
+pub fn load(
+    pins: &Pins,
+    object: Object,
+    generation: u32,
+    image: &Image,
+    interface: &Interface,
+) -> Result<Ebpf> {
+    let role = interface.role as u32;
+    let mut loader = EbpfLoader::new();
+    loader
+        .override_global("ROLE", &role, true)
+        .override_global("GENERATION", &generation, true);
+    for (name, pin, _) in SHARED {
+        loader.map_pin_path(name, pins.shared(pin));
+    }
+    loader.map_pin_path("COUNTERS", pins.counters(&interface.name));
+    for (name, pin, size) in own_maps(pins, generation, image)? {
+        loader.map_max_entries(name, size).map_pin_path(name, pin);
+    }
+    let mut program = loader.load(object.bytes()).context(
+        "the kernel refuses the maps of the filter; this needs root (CAP_BPF, CAP_NET_ADMIN, \
+         CAP_PERFMON) and Linux 5.18 or newer",
+    )?;
+    load_program(&mut program)?;
+    program_mut(&mut program)?
+        .pin(pins.program(generation, &interface.name))
+        .context("cannot pin the program")?;
+    Ok(program)
+}
+
+/// The maps of a generation: name in the object, pin, entries.
+fn own_maps(
+    pins: &Pins,
+    generation: u32,
+    image: &Image,
+) -> Result<[(&'static str, PathBuf, u32); 4]> {
+    let folder = pins.generation(generation);
+    // Class 0 is that of unlisted addresses.
+    let classes = size(image.classes.len() + 1)?;
+    Ok([
+        ("IMAGE4", folder.join("image4"), size(image.v4.len())?),
+        ("IMAGE6", folder.join("image6"), size(image.v6.len())?),
+        ("CLASSES", folder.join("classes"), classes),
+        ("CLASS_COUNTERS", folder.join("class_counters"), classes),
+    ])
+}
+
+/// An array map has at least one entry.
+fn size(entries: usize) -> Result<u32> {
+    u32::try_from(entries.max(1)).context("the ruleset is too large for the kernel")
+}
+
+fn load_program(ebpf: &mut Ebpf) -> Result<()> {
+    match program_mut(ebpf)?.load() {
+        Err(ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        }) => {
+            bail!("the kernel refuses the program: {io_error}\n{verifier_log}")
+        }
+        other => other.context("cannot load the program"),
+    }
+}
+
+/// The program of a loaded object.
+pub fn program_mut(ebpf: &mut Ebpf) -> Result<&mut Xdp> {
+    let program = ebpf
+        .program_mut(PROGRAM)
+        .context("the object has no program 'firewall'")?;
+    Ok(program.try_into()?)
+}
+
+/// Puts `image` into the maps of its generation.
+pub fn fill(ebpf: &Ebpf, image: &Image) -> Result<()> {
+    fill_lines(ebpf, "IMAGE4", &image.v4)?;
+    fill_lines(ebpf, "IMAGE6", &image.v6)?;
+    let actions = image
+        .classes
+        .iter()
+        .map(|class| u64::from(class.action as u32));
+    let with_none: Vec<u64> = std::iter::once(0).chain(actions).collect();
+    sys::fill_array(array(ebpf, "CLASSES")?, &with_none)
+}
+
+fn fill_lines(ebpf: &Ebpf, name: &str, lines: &[Line]) -> Result<()> {
+    sys::fill_array(array(ebpf, name)?, lines).with_context(|| format!("cannot fill {name}"))
+}
+
+fn array<'a>(ebpf: &'a Ebpf, name: &str) -> Result<&'a aya::maps::MapFd> {
+    match ebpf.map(name) {
+        Some(Map::Array(map)) => Ok(map.fd()),
+        _ => Err(anyhow!("the object has no array {name}")),
+    }
+}

@@ -1,0 +1,219 @@
+//! The files that what is in force is a function of, read once and whole.
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    address::Prefix,
+    config::{Config, Feed, Mode},
+    feed::{
+        format::{self, Format, Parsed},
+        guard::{self, Guarded},
+    },
+    file,
+    local::{List, Lists},
+    protected::{Facts, Protected},
+    ruleset::{Entry, Ruleset, Source, SourceId, Wish},
+    state::{self, State},
+};
+
+/// Name of the operator's block list among the sources.
+pub const LOCAL: &str = "local";
+
+/// Everything that decides what is in force, but for the time.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Feeds that are on and have a good copy, in the order of the configuration.
+    pub feeds: Vec<StoredFeed>,
+    /// The operator's lists.
+    pub lists: Lists,
+    /// What is never blocked.
+    pub protected: Vec<Protected>,
+}
+
+/// A feed and its last good copy.
+#[derive(Debug)]
+pub struct StoredFeed {
+    /// As configured.
+    pub feed: Feed,
+    /// Format of the content.
+    pub format: Format,
+    /// The last good copy.
+    pub content: Vec<u8>,
+}
+
+impl Inputs {
+    /// Reads all files.
+    pub fn read(config: &Config, state: &State) -> Result<Self> {
+        let mut feeds = Vec::new();
+        for feed in config.active_feeds() {
+            feeds.extend(StoredFeed::read(feed, state)?);
+        }
+        let facts: Facts = state::read_json(&state.protected())?.unwrap_or_default();
+        Ok(Self {
+            feeds,
+            lists: read_lists(state)?,
+            protected: facts.all(),
+        })
+    }
+
+    /// A digest of everything that decides what is in force at `now`: equal digests, equal images.
+    pub fn digest(&self, now: Timestamp) -> String {
+        let mut digest = Sha256::new();
+        // A newer version may make another image of the same files.
+        digest.update(env!("CARGO_PKG_VERSION"));
+        for stored in &self.feeds {
+            let Feed { name, mode, .. } = &stored.feed;
+            digest.update(format!(
+                "\nfeed {name} {} {} ",
+                mode.as_str(),
+                stored.format
+            ));
+            digest.update(Sha256::digest(&stored.content));
+        }
+        for (name, list) in [("block", &self.lists.block), ("allow", &self.lists.allow)] {
+            for (prefix, _) in list.live(now) {
+                digest.update(format!("\n{name} {prefix}"));
+            }
+        }
+        for protected in &self.protected {
+            digest.update(format!(
+                "\nprotected {} {}",
+                protected.prefix,
+                protected.kind.as_str()
+            ));
+        }
+        digest
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// The ruleset that these files make at `now`.
+    pub fn ruleset(&self, now: Timestamp) -> Result<Ruleset> {
+        let mut ruleset = Ruleset::default();
+        for protected in &self.protected {
+            let source = source(&mut ruleset, protected.kind.as_str(), Wish::Protect)?;
+            push(&mut ruleset, protected.prefix.into(), source);
+        }
+        add_list(&mut ruleset, "allow", Wish::Allow, &self.lists.allow, now)?;
+        add_list(&mut ruleset, LOCAL, Wish::Drop, &self.lists.block, now)?;
+        for stored in &self.feeds {
+            let wish = match stored.feed.mode {
+                Mode::Enforce => Wish::Drop,
+                Mode::Monitor | Mode::Off => Wish::Monitor,
+            };
+            let source = source(&mut ruleset, stored.feed.name.as_str(), wish)?;
+            let guarded = stored.guarded(&self.protected)?;
+            ruleset.v4.extend(guarded.entries_v4(source));
+            ruleset.v6.extend(guarded.entries_v6(source));
+        }
+        Ok(ruleset)
+    }
+}
+
+impl StoredFeed {
+    /// The last good copy of a feed, if there is one.
+    pub fn read(feed: &Feed, state: &State) -> Result<Option<Self>> {
+        let store = state.feed_store(&feed.name);
+        let Some(content) = store.content()? else {
+            return Ok(None);
+        };
+        // The format in which the copy was good, whatever the configuration says by now.
+        let format = match store.meta()?.copy {
+            Some(copy) => copy.format,
+            None => return Ok(None),
+        };
+        Ok(Some(Self {
+            feed: feed.clone(),
+            format,
+            content,
+        }))
+    }
+
+    /// What the copy says.
+    pub fn parsed(&self) -> Result<Parsed> {
+        format::parse(self.format, &self.content).with_context(|| {
+            format!(
+                "the stored copy of feed {0} is damaged; 'firewall feeds update {0}' replaces it",
+                self.feed.name
+            )
+        })
+    }
+
+    /// What may be put in force of the copy.
+    pub fn guarded(&self, protected: &[Protected]) -> Result<Guarded> {
+        guard::check(&self.parsed()?, &for_guard(protected))
+            .with_context(|| format!("the stored copy of feed {} is refused", self.feed.name))
+    }
+}
+
+/// Protected addresses as the guard of feeds takes them.
+pub fn for_guard(protected: &[Protected]) -> Vec<guard::Protected> {
+    let each = |it: &Protected| guard::Protected {
+        prefix: it.prefix.into(),
+        kind: it.kind.as_str().to_owned(),
+    };
+    protected.iter().map(each).collect()
+}
+
+/// Reads both local lists.
+pub fn read_lists(state: &State) -> Result<Lists> {
+    let read = |path: &std::path::Path| -> Result<List> {
+        let text = file::read(path)?.unwrap_or_default();
+        let text = String::from_utf8(text)
+            .with_context(|| format!("{} is not UTF-8 text", path.display()))?;
+        List::parse(&text).with_context(|| format!("{} is refused whole", path.display()))
+    };
+    Ok(Lists {
+        block: read(&state.block_list())?,
+        allow: read(&state.allow_list())?,
+    })
+}
+
+/// The source of that name, made if need be.
+fn source(ruleset: &mut Ruleset, name: &str, wish: Wish) -> Result<SourceId> {
+    let known = ruleset
+        .sources
+        .iter()
+        .position(|source| source.name == name && source.wish == wish);
+    let index = known.unwrap_or_else(|| {
+        ruleset.sources.push(Source {
+            name: name.to_owned(),
+            wish,
+        });
+        ruleset.sources.len() - 1
+    });
+    SourceId::try_from(index).context("there are more than 65,536 sources; switch feeds off")
+}
+
+fn add_list(
+    ruleset: &mut Ruleset,
+    name: &str,
+    wish: Wish,
+    list: &List,
+    now: Timestamp,
+) -> Result<()> {
+    let source = source(ruleset, name, wish)?;
+    for (prefix, _) in list.live(now) {
+        push(ruleset, prefix.into(), source);
+    }
+    Ok(())
+}
+
+fn push(ruleset: &mut Ruleset, prefix: Prefix, source: SourceId) {
+    match prefix {
+        Prefix::V4(address, length) => ruleset.v4.push(Entry {
+            address,
+            length,
+            source,
+        }),
+        Prefix::V6(address, length) => ruleset.v6.push(Entry {
+            address,
+            length,
+            source,
+        }),
+    }
+}

@@ -1,0 +1,357 @@
+//! The operator's own lists, and the changes made to them.
+//!
+//! A list is a text file, one entry a line, that can be read, diffed and edited by hand:
+//!
+//! ```text
+//! # comments at the top stay
+//! 203.0.113.7/32 added=2026-11-23T15:00:00Z until=2026-11-23T17:00:00Z # scans us
+//! ```
+//!
+//! A change is one file in the folder `changes`: a list with a verb before each entry. Pure: text to
+//! values and back.
+
+use std::{collections::BTreeMap, fmt, net::IpAddr};
+
+use anyhow::{Context, Result, bail};
+use ipnet::IpNet;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What is known of an entry besides its prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// When the operator said so.
+    pub added: Option<Timestamp>,
+    /// When it ends.
+    pub until: Option<Timestamp>,
+    /// Why, in the operator's words.
+    pub reason: Option<String>,
+}
+
+impl Note {
+    /// Whether the entry has ended at `now`.
+    pub fn expired(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(added) = self.added {
+            write!(formatter, " added={added:.0}")?;
+        }
+        if let Some(until) = self.until {
+            write!(formatter, " until={until:.0}")?;
+        }
+        if let Some(reason) = &self.reason {
+            write!(formatter, " # {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A block or allow list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct List {
+    /// Comment lines, as they are.
+    comments: Vec<String>,
+    /// Entries by prefix, host bits clear.
+    pub entries: BTreeMap<IpNet, Note>,
+}
+
+impl List {
+    /// Reads a list. One bad line refuses it whole, and so does a last line without its newline: a
+    /// cut `203.0.113.77` is a valid `203.0.113.7`.
+    pub fn parse(text: &str) -> Result<Self> {
+        if !text.is_empty() && !text.ends_with('\n') {
+            bail!("the last line has no newline: the file may be cut off. Check it and add one");
+        }
+        let mut list = Self::default();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.starts_with('#') {
+                list.comments.push(line.to_owned());
+            } else if !line.is_empty() {
+                let (prefix, note) =
+                    parse_entry(line).with_context(|| format!("line {}", index + 1))?;
+                list.entries.insert(prefix, note);
+            }
+        }
+        Ok(list)
+    }
+
+    /// The list as text.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for comment in &self.comments {
+            text.push_str(comment);
+            text.push('\n');
+        }
+        for (prefix, note) in &self.entries {
+            text.push_str(&format!("{prefix}{note}\n"));
+        }
+        text
+    }
+
+    /// The entries that have not ended at `now`.
+    pub fn live(&self, now: Timestamp) -> impl Iterator<Item = (IpNet, &Note)> {
+        let live = move |(_, note): &(&IpNet, &Note)| !note.expired(now);
+        self.entries
+            .iter()
+            .filter(live)
+            .map(|(prefix, note)| (*prefix, note))
+    }
+
+    /// When the next entry ends that has not ended at `now`.
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        self.live(now).filter_map(|(_, note)| note.until).min()
+    }
+}
+
+/// A line without its verb: prefix, then `added=` and `until=`, then `#` and the reason.
+fn parse_entry(line: &str) -> Result<(IpNet, Note)> {
+    let (fields, reason) = match line.split_once('#') {
+        Some((fields, reason)) => (fields, Some(reason.trim().to_owned())),
+        None => (line, None),
+    };
+    let mut fields = fields.split_whitespace();
+    let prefix = parse_prefix(fields.next().unwrap_or_default())?;
+    let mut note = Note {
+        reason,
+        ..Note::default()
+    };
+    for field in fields {
+        let time = |value: &str| {
+            value
+                .parse::<Timestamp>()
+                .with_context(|| format!("'{value}' is no RFC 3339 time"))
+        };
+        match field.split_once('=') {
+            Some(("added", value)) => note.added = Some(time(value)?),
+            Some(("until", value)) => note.until = Some(time(value)?),
+            _ => bail!("'{field}' is neither added=, until= nor a # reason"),
+        }
+    }
+    Ok((prefix, note))
+}
+
+/// Reads an address or CIDR prefix as people type it; leading zeros and set host bits are refused,
+/// since either can be read in two ways.
+pub fn parse_prefix(text: &str) -> Result<IpNet> {
+    let wrong = || {
+        format!("'{text}' is no address or prefix (such as 192.0.2.7, 192.0.2.0/24, 2001:db8::/32)")
+    };
+    // Not `IpNet::from_str`: it takes leading zeros.
+    let Some((address, length)) = text.split_once('/') else {
+        let address: IpAddr = text.parse().ok().with_context(wrong)?;
+        return Ok(IpNet::from(address.to_canonical()));
+    };
+    let address: IpAddr = address.parse().ok().with_context(wrong)?;
+    let plain = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+    let length = length.parse().ok().filter(|_| plain).with_context(wrong)?;
+    let prefix = IpNet::new(address, length).ok().with_context(wrong)?;
+    if prefix != prefix.trunc() {
+        bail!(
+            "{prefix} has host bits set; write {} for the network or {} for the host",
+            prefix.trunc(),
+            prefix.addr()
+        );
+    }
+    Ok(prefix)
+}
+
+/// What an operator does to the lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Add to the block list.
+    Block,
+    /// Remove from the block list.
+    Unblock,
+    /// Add to the allow list.
+    Allow,
+    /// Remove from the allow list.
+    Disallow,
+}
+
+impl Verb {
+    /// The word on the command line and in a change.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Unblock => "unblock",
+            Self::Allow => "allow",
+            Self::Disallow => "disallow",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Block, Self::Unblock, Self::Allow, Self::Disallow]
+            .into_iter()
+            .find(|verb| verb.as_str() == word)
+    }
+}
+
+/// One change: a verb and what it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What to do.
+    pub verb: Verb,
+    /// To which prefixes.
+    pub prefixes: Vec<IpNet>,
+    /// Written to each.
+    pub note: Note,
+}
+
+impl Change {
+    /// The change as text.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for prefix in &self.prefixes {
+            text.push_str(&format!("{} {prefix}{}\n", self.verb.as_str(), self.note));
+        }
+        text
+    }
+}
+
+/// The two lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lists {
+    /// What the operator blocks.
+    pub block: List,
+    /// What the operator allows.
+    pub allow: List,
+}
+
+impl Lists {
+    /// Folds the text of a change in. Folding the same change twice is the same as once, so a
+    /// change that was folded before a crash may be folded again.
+    pub fn fold(&mut self, change: &str) -> Result<()> {
+        for (index, line) in change.lines().enumerate() {
+            self.fold_line(line)
+                .with_context(|| format!("line {}", index + 1))?;
+        }
+        Ok(())
+    }
+
+    fn fold_line(&mut self, line: &str) -> Result<()> {
+        let (word, entry) = line.split_once(' ').unwrap_or((line, ""));
+        let verb = Verb::parse(word).with_context(|| format!("'{word}' is no change"))?;
+        let (prefix, note) = parse_entry(entry)?;
+        match verb {
+            Verb::Block => self.block.entries.insert(prefix, note),
+            Verb::Unblock => self.block.entries.remove(&prefix),
+            Verb::Allow => self.allow.entries.insert(prefix, note),
+            Verb::Disallow => self.allow.entries.remove(&prefix),
+        };
+        Ok(())
+    }
+
+    /// Removes what has ended at `now`.
+    pub fn prune(&mut self, now: Timestamp) {
+        for list in [&mut self.block, &mut self.allow] {
+            list.entries.retain(|_, note| !note.expired(now));
+        }
+    }
+
+    /// When the next entry of either list ends.
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = [self.block.next_expiry(now), self.allow.next_expiry(now)];
+        ends.into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn error(text: &str) -> String {
+        format!("{:#}", List::parse(text).unwrap_err())
+    }
+
+    #[test]
+    fn a_list_reads_back_as_it_was_written() {
+        let text = "# mine\n\
+            192.0.2.0/24 added=2026-11-23T15:00:00Z # scans us # and more\n\
+            203.0.113.7/32 until=2026-11-23T17:00:00Z\n\
+            2001:db8::/32\n";
+        assert_eq!(List::parse(text).unwrap().to_text(), text);
+    }
+
+    #[test]
+    fn a_cut_list_is_refused() {
+        assert!(error("203.0.113.7/32\n203.0.113.7").contains("no newline"));
+    }
+
+    #[test]
+    fn a_bad_line_is_named() {
+        assert!(
+            error("192.0.2.1\nexample.org\n").starts_with("line 2: 'example.org' is no address")
+        );
+        assert!(error("192.0.2.1 until=tomorrow\n").contains("'tomorrow' is no RFC 3339 time"));
+        assert!(error("192.0.2.1 192.0.2.2\n").contains("'192.0.2.2' is neither"));
+    }
+
+    #[test]
+    fn an_ambiguous_prefix_is_refused_with_both_readings() {
+        let message = parse_prefix("192.0.2.7/24").unwrap_err().to_string();
+        assert!(
+            message.contains("192.0.2.0/24") && message.contains("192.0.2.7 "),
+            "{message}"
+        );
+        assert!(parse_prefix("192.0.02.7").is_err());
+        assert!(parse_prefix("0300.0.2.7").is_err());
+        assert!(parse_prefix("192.0.02.0/24").is_err());
+        assert!(parse_prefix("192.0.2.0/+24").is_err());
+    }
+
+    #[test]
+    fn a_mapped_address_is_the_ipv4_address() {
+        assert_eq!(
+            parse_prefix("::ffff:192.0.2.7").unwrap().to_string(),
+            "192.0.2.7/32"
+        );
+    }
+
+    #[test]
+    fn folding_a_change_twice_is_folding_it_once() {
+        let change = "block 192.0.2.1/32 # a\nunblock 192.0.2.2/32\nallow 192.0.2.3/32\n";
+        let mut once = Lists::default();
+        once.fold("block 192.0.2.2/32\n").unwrap();
+        once.fold(change).unwrap();
+        let mut twice = once.clone();
+        twice.fold(change).unwrap();
+        assert_eq!(once, twice);
+        assert_eq!(once.block.entries.len(), 1);
+        assert_eq!(once.allow.entries.len(), 1);
+    }
+
+    #[test]
+    fn what_has_ended_is_not_live_and_is_pruned() {
+        let now: Timestamp = "2026-11-23T16:00:00Z".parse().unwrap();
+        let mut lists = Lists::default();
+        lists
+            .fold("block 192.0.2.1/32 until=2026-11-23T16:00:00Z\n")
+            .unwrap();
+        lists
+            .fold("block 192.0.2.2/32 until=2026-11-23T16:00:01Z\n")
+            .unwrap();
+        assert_eq!(lists.block.live(now).count(), 1);
+        assert_eq!(
+            lists.next_expiry(now),
+            Some("2026-11-23T16:00:01Z".parse().unwrap())
+        );
+        lists.prune(now);
+        assert_eq!(lists.block.entries.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "(?s).{0,200}") {
+            if let Ok(list) = List::parse(&text) {
+                prop_assert_eq!(List::parse(&list.to_text()).unwrap(), list);
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What no library covers without `unsafe`, and the only module of the controller that has any:
+//! pins as plain descriptors, moving a link, mapped arrays, waiting for a descriptor.
+
+use std::{
+    ffi::CString,
+    fs, io,
+    os::{
+        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+};
+
+use anyhow::{Context, Result, bail};
+use firewall_common::image::Line;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use tokio::io::unix::AsyncFd;
+
+/// `BPF_OBJ_GET` (include/uapi/linux/bpf.h, `enum bpf_cmd`).
+const BPF_OBJ_GET: libc::c_int = 7;
+/// `BPF_LINK_UPDATE`, likewise.
+const BPF_LINK_UPDATE: libc::c_int = 29;
+
+/// The `BPF_OBJ_*` member of `union bpf_attr` (include/uapi/linux/bpf.h).
+#[repr(C)]
+struct ObjectAttributes {
+    path: u64,
+    descriptor: u32,
+    flags: u32,
+}
+
+/// The `link_update` member of `union bpf_attr`.
+#[repr(C)]
+struct LinkUpdateAttributes {
+    link: i32,
+    new_program: i32,
+    flags: u32,
+    old_program: i32,
+}
+
+/// Calls bpf(2).
+///
+/// # Safety
+/// `attributes` must be the member of `union bpf_attr` that `command` takes, and what it points to
+/// must be valid during the call.
+unsafe fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<i32> {
+    // SAFETY: the kernel reads `size_of` bytes of `attributes`; the rest is promised by the caller.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            std::ptr::from_ref(attributes),
+            size_of::<T>(),
+        )
+    };
+    match i32::try_from(result) {
+        Ok(result) if result >= 0 => Ok(result),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Opens the pinned map, program or link at `path`.
+///
+/// aya opens pins too, but keeps the descriptor of a link to itself, and with it the only way to
+/// learn which program the link runs.
+pub fn open_pin(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let attributes = ObjectAttributes {
+        path: path.as_ptr() as u64,
+        descriptor: 0,
+        flags: 0,
+    };
+    // SAFETY: this is the member for BPF_OBJ_GET, and the path lives until the call returns.
+    let descriptor = unsafe { bpf(BPF_OBJ_GET, &attributes) }?;
+    // SAFETY: the kernel just made this descriptor for us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Makes `link` run `program` from the next packet on.
+pub fn update_link(link: impl AsFd, program: impl AsFd) -> io::Result<()> {
+    let attributes = LinkUpdateAttributes {
+        link: link.as_fd().as_raw_fd(),
+        new_program: program.as_fd().as_raw_fd(),
+        flags: 0,
+        old_program: 0,
+    };
+    // SAFETY: this is the member for BPF_LINK_UPDATE; it has no pointers.
+    unsafe { bpf(BPF_LINK_UPDATE, &attributes) }.map(|_| ())
+}
+
+/// A number that the kernel shows for a BPF object in `/proc/self/fdinfo`, such as `prog_id`.
+pub fn object_info(object: &OwnedFd, field: &str) -> Result<u32> {
+    let path = format!("/proc/self/fdinfo/{}", object.as_raw_fd());
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let value = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name == field).then(|| value.trim().parse().ok())?
+    });
+    match value {
+        Some(value) => Ok(value),
+        None => bail!("the kernel shows no {field} for this BPF object"),
+    }
+}
+
+/// Copies `words` into the memory of an array map that was created with `BPF_F_MMAPABLE` and whose
+/// values are a multiple of 8 bytes.
+pub fn fill_array<T: Word>(map: impl AsFd, words: &[T]) -> Result<()> {
+    let bytes = size_of_val(words);
+    if bytes == 0 {
+        return Ok(());
+    }
+    let protection = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a fresh mapping that no Rust object lives in. The kernel refuses one larger than the
+    // map (array_map_mmap, kernel/bpf/arraymap.c).
+    let memory = unsafe {
+        mmap(
+            std::ptr::null_mut(),
+            bytes,
+            protection,
+            MapFlags::SHARED,
+            map,
+            0,
+        )
+        .context("cannot map the memory of a BPF array")?
+    };
+    // SAFETY: `memory` is `bytes` long, ours, and does not overlap `words`.
+    unsafe { std::ptr::copy_nonoverlapping(words.as_ptr().cast(), memory.cast::<u8>(), bytes) };
+    // SAFETY: mapped above, not used afterwards.
+    unsafe { munmap(memory, bytes) }.context("cannot unmap the memory of a BPF array")
+}
+
+/// What [`fill_array`] may copy: plain integers without padding.
+pub trait Word: Copy {}
+impl Word for u64 {}
+impl Word for [u64; 8] {}
+
+/// The lines of an image in the kernel, mapped for reading.
+pub struct MappedLines {
+    lines: *mut Line,
+    count: usize,
+}
+
+impl MappedLines {
+    /// Maps the pinned array at `path`, which must hold lines.
+    pub fn open(path: &Path) -> Result<Self> {
+        let map = open_pin(path).with_context(|| format!("cannot open {}", path.display()))?;
+        if object_info(&map, "value_size")? as usize != size_of::<Line>() {
+            bail!("the pin {} holds no image", path.display());
+        }
+        let count = object_info(&map, "max_entries")? as usize;
+        let bytes = count * size_of::<Line>();
+        // SAFETY: a fresh mapping that no Rust object lives in, not larger than the map.
+        let memory = unsafe {
+            mmap(
+                std::ptr::null_mut(),
+                bytes,
+                ProtFlags::READ,
+                MapFlags::SHARED,
+                &map,
+                0,
+            )
+            .with_context(|| format!("cannot map {}", path.display()))?
+        };
+        Ok(Self {
+            lines: memory.cast(),
+            count,
+        })
+    }
+
+    /// The lines.
+    pub fn as_slice(&self) -> &[Line] {
+        // SAFETY: mapped as long as `self` lives, page-aligned, any bytes make a `Line`, and nobody
+        // writes it: an image is filled before its generation is in force, and never again.
+        unsafe { std::slice::from_raw_parts(self.lines, self.count) }
+    }
+}
+
+impl Drop for MappedLines {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `open` with this length; the slices given out borrow `self`.
+        let _ = unsafe { munmap(self.lines.cast(), self.count * size_of::<Line>()) };
+    }
+}
+
+/// Waits for `source` to become readable.
+pub fn readable<T: AsFd + AsRawFd>(source: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: what implements `AsFd` keeps its descriptor open, and the same one, as long as it
+    // lives, and `AsyncFd` owns it.
+    unsafe { AsyncFd::register(source) }.map_err(Into::into)
+}
