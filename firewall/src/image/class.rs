@@ -34,15 +34,11 @@ pub struct SetId(u32);
 /// The set of no sources.
 pub const NOTHING: SetId = SetId(0);
 
-/// Every set with a source that allows or protects: the others do not matter then.
+/// Every set with a source that allows or protects: the others do not matter then. Like
+/// [`NOTHING`] it has no class.
 const EXEMPT: SetId = SetId(1);
 
 impl SetId {
-    /// An exempt address has no class, like one that nobody names.
-    pub fn or_nothing_if_exempt(self) -> Self {
-        if self == EXEMPT { NOTHING } else { self }
-    }
-
     fn index(self) -> usize {
         self.0 as usize
     }
@@ -184,7 +180,8 @@ impl Numbering {
         self.classes_of_sets[set.index()] = id;
     }
 
-    /// The same steps with classes for sets. Neighbours differ again.
+    /// The same steps with classes for sets. Neighbours still differ: those whose sets have the same
+    /// class become one.
     pub fn apply<A>(&self, steps: Vec<Step<A, SetId>>) -> Vec<Step<A, ClassId>> {
         let class = |set: SetId| self.classes_of_sets[set.index()];
         let mut steps: Vec<_> = steps

@@ -85,7 +85,6 @@ impl<A: Address> Sweep<A> {
     }
 
     fn step(&mut self, first: A, value: SetId) {
-        let value = value.or_nothing_if_exempt();
         if self.steps.last().is_some_and(|step| step.first == first) {
             self.steps.pop();
         }

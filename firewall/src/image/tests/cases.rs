@@ -316,6 +316,14 @@ fn whole_slash_18s_need_no_lines() {
 }
 
 #[test]
+fn allowed_addresses_need_no_lines() {
+    assert_eq!(
+        lines(&["allow mine 10.0.0.1/32", "protect dns 2001:db8::53/128"]),
+        0
+    );
+}
+
+#[test]
 fn four_prefixes_in_each_slash_24_need_one_line_for_four_slash_24s() {
     let mut rules = Vec::new();
     for network in 0..4 {
