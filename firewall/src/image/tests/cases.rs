@@ -324,6 +324,21 @@ fn allowed_addresses_need_no_lines() {
 }
 
 #[test]
+fn sixteen_slash_24s_with_one_prefix_each_need_one_line() {
+    let rules: Vec<String> = (0..16).map(|n| format!("drop a 10.0.{n}.128/25")).collect();
+    let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+    assert_eq!(lines(&rules), 1);
+}
+
+#[test]
+fn one_slash_24_with_two_prefixes_does_not_widen_the_others() {
+    let mut rules: Vec<String> = (0..8).map(|n| format!("drop a 10.0.{n}.1/32")).collect();
+    rules.push("drop a 10.0.0.3/32".to_owned());
+    let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+    assert_eq!(lines(&rules), 1);
+}
+
+#[test]
 fn four_prefixes_in_each_slash_24_need_one_line_for_four_slash_24s() {
     let mut rules = Vec::new();
     for network in 0..4 {
@@ -349,8 +364,8 @@ fn twelve_hosts_need_a_list_beside_their_node() {
 #[test]
 fn more_than_four_ipv6_prefixes_need_a_tree() {
     let rules = [
-        "drop a 2001:db8:1::/48",
-        "drop a 2001:db8:2:3::/64",
+        "drop a 2001:db8:1::1/128",
+        "drop a 2001:db8:2::2/128",
         "drop a 2001:db8:4::5/128",
         "drop a 2001:db8:6::7/128",
         "drop a 2001:db8:8::9/128",
@@ -359,6 +374,6 @@ fn more_than_four_ipv6_prefixes_need_a_tree() {
     assert_eq!(
         lines(&rules),
         3,
-        "descriptor with three tails, one tail, leaf"
+        "descriptor with three tails, two tails, leaf"
     );
 }
