@@ -80,3 +80,17 @@ impl Store {
         self.lines
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_index_that_fits_is_handed_out_and_none_after_it() {
+        let mut store = Store::new();
+        let free = FIRST_LEVEL_LINES;
+        assert_eq!(store.allocate(free, LINE_BYTES, 17).unwrap(), 1 << 16);
+        assert!(store.allocate(1, LINE_BYTES, 17).is_err());
+        assert_eq!(store.allocate(1, LINE_BYTES, 18).unwrap(), 1 << 17);
+    }
+}
