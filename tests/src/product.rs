@@ -1,0 +1,249 @@
+//! The product, run as an operator would run it, beside an installed one.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc::{Receiver, channel},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::namespace::Namespace;
+
+/// An installation of its own: configuration, state folder, BPF file system. Removed when dropped,
+/// with everything that is attached.
+#[derive(Debug)]
+pub struct Product {
+    binary: PathBuf,
+    folder: TempDir,
+    keep: bool,
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub struct Said {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Product {
+    /// An installation of `binary` with this configuration.
+    pub fn new(binary: &Path, configuration: &str) -> Result<Self> {
+        let product = Self {
+            binary: binary.to_owned(),
+            folder: tempfile::Builder::new().prefix("firewall-lab-").tempdir()?,
+            keep: false,
+        };
+        product.configure(configuration)?;
+        Ok(product)
+    }
+
+    /// Replaces the configuration.
+    pub fn configure(&self, configuration: &str) -> Result<()> {
+        Ok(fs::write(self.configuration(), configuration)?)
+    }
+
+    /// The folder that everything of it is in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The configuration file.
+    pub fn configuration(&self) -> PathBuf {
+        self.folder().join("firewall.toml")
+    }
+
+    /// The state folder.
+    pub fn state(&self) -> PathBuf {
+        self.folder().join("state")
+    }
+
+    /// Where its BPF file system is mounted.
+    pub fn bpffs(&self) -> PathBuf {
+        self.folder().join("bpf")
+    }
+
+    /// The options that make a command work on this installation.
+    pub fn options(&self) -> [String; 6] {
+        let text = |path: PathBuf| path.display().to_string();
+        [
+            "--config".into(),
+            text(self.configuration()),
+            "--state-dir".into(),
+            text(self.state()),
+            "--bpffs".into(),
+            text(self.bpffs()),
+        ]
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(self.options())
+            .args(arguments)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command to its end in a namespace.
+    pub fn run(&self, namespace: &Namespace, arguments: &[&str]) -> Result<Said> {
+        let output = namespace.enter(|| self.command(arguments).output())??;
+        Ok(said(&output))
+    }
+
+    /// Runs a command in a namespace that must end with 0; returns its standard output.
+    pub fn done(&self, namespace: &Namespace, arguments: &[&str]) -> Result<String> {
+        let said = self.run(namespace, arguments)?;
+        if said.code != 0 {
+            bail!(
+                "firewall {} ended with {}:\n{}",
+                arguments.join(" "),
+                said.code,
+                said.stderr
+            );
+        }
+        Ok(said.stdout)
+    }
+
+    /// Starts `firewall run` in a namespace and waits until it says that a generation is in force.
+    pub fn start(&self, namespace: &Namespace) -> Result<Daemon> {
+        let mut daemon = self.spawn(namespace, &["run"])?;
+        daemon.wait_for("in force")?;
+        Ok(daemon)
+    }
+
+    /// Starts a command that goes on.
+    pub fn spawn(&self, namespace: &Namespace, arguments: &[&str]) -> Result<Daemon> {
+        let child = namespace.enter(|| {
+            self.command(arguments)
+                .env("NO_COLOR", "1")
+                .stderr(Stdio::piped())
+                .spawn()
+        })??;
+        Ok(Daemon::new(child))
+    }
+
+    /// Leaves everything behind, for a person to play with.
+    pub fn keep(&mut self) {
+        self.keep = true;
+        self.folder.disable_cleanup(true);
+    }
+}
+
+impl Drop for Product {
+    fn drop(&mut self) {
+        if self.keep {
+            return;
+        }
+        // Pins go with the mount; an attachment without a pin goes with its last descriptor.
+        let _ = self.command(&["unload"]).output();
+        while rustix::mount::unmount(self.bpffs(), rustix::mount::UnmountFlags::DETACH).is_ok() {}
+    }
+}
+
+fn said(output: &Output) -> Said {
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A live `firewall run`; killed when dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    lines: Receiver<String>,
+    /// Everything that it said on standard error so far.
+    pub log: Vec<String>,
+}
+
+impl Daemon {
+    fn new(mut child: Child) -> Self {
+        let (sender, lines) = channel();
+        if let Some(stderr) = child.stderr.take() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        Self {
+            child,
+            lines,
+            log: Vec::new(),
+        }
+    }
+
+    /// Waits until it says `text`.
+    pub fn wait_for(&mut self, text: &str) -> Result<String> {
+        /// Long enough for the largest feeds on a slow machine.
+        const PATIENCE: Duration = Duration::from_secs(120);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).with_context(|| {
+                format!(
+                    "'firewall run' never said '{text}'; it said:\n{}",
+                    self.log.join("\n")
+                )
+            })?;
+            self.log.push(line.clone());
+            if line.contains(text) {
+                return Ok(line);
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).context("cannot signal 'firewall run'")
+    }
+
+    /// Asks it to stop and waits for it; returns its exit code.
+    pub fn stop(mut self) -> Result<i32> {
+        self.signal(Signal::TERM)?;
+        Ok(self.child.wait()?.code().unwrap_or(-1))
+    }
+
+    /// Waits for it to end by itself; returns its exit code.
+    pub fn wait(mut self) -> Result<i32> {
+        Ok(self.child.wait()?.code().unwrap_or(-1))
+    }
+
+    /// Tells it to read its configuration again.
+    pub fn hang_up(&self) -> Result<()> {
+        self.signal(Signal::HUP)
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
