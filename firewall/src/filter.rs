@@ -92,7 +92,17 @@ impl Filter {
         })
     }
 
-    /// Folds changes in and forgets about the kernel: for the time after an unload.
+    /// Puts an image in force on what is attached, whatever the files say; the next change puts the
+    /// files in force again. `inputs` is what the record calls the image's origin.
+    pub fn install_image(&self, image: &Image, inputs: &str) -> Result<Outcome> {
+        let held = self.hold()?;
+        let before = self.in_force()?;
+        let namespace = before.as_ref().map_or(0, |record| record.namespace);
+        let interfaces = held.attached_interfaces(before.as_ref())?;
+        held.install(image, inputs.to_owned(), namespace, &interfaces)
+    }
+
+    /// Detaches everywhere and removes every pin and record.
     pub fn unload(&self) -> Result<()> {
         let _lock = self.state.lock_change()?;
         self.dataplane.unload()?;
@@ -144,7 +154,7 @@ impl Held<'_> {
         };
         let outcome = match interfaces.is_empty() {
             true => Outcome::NothingAttached,
-            false => self.install(before, interfaces, known)?,
+            false => self.refresh(before, &interfaces, known)?,
         };
         for change in folded {
             fs::remove_file(&change)
@@ -216,10 +226,11 @@ impl Held<'_> {
         Ok(links.into_iter().map(interface).collect())
     }
 
-    fn install(
+    /// Puts the files in force, if they are not.
+    fn refresh(
         &self,
         before: Option<Record>,
-        interfaces: Vec<Interface>,
+        interfaces: &[Interface],
         known: &[Protected],
     ) -> Result<Outcome> {
         let attaching = interfaces
@@ -232,27 +243,37 @@ impl Held<'_> {
         self.refresh_protected(namespace, known)?;
         let inputs = Inputs::read(&self.filter.config, &self.filter.state)?;
         let digest = inputs.digest(self.now);
-        let recorded = recorded(&interfaces);
         if let Some(before) = &before
             && before.inputs == digest
-            && before.interfaces == recorded
-            && self.all_run(&interfaces)?
+            && before.interfaces == recorded(interfaces)
+            && self.all_run(interfaces)?
         {
             return Ok(Outcome::Unchanged);
         }
         let image = Image::compile(&inputs.ruleset(self.now)?)?;
         drop(inputs);
+        self.install(&image, digest, namespace, interfaces)
+    }
+
+    /// Makes a generation of `image` and puts it in force in place of all others.
+    fn install(
+        &self,
+        image: &Image,
+        inputs: String,
+        namespace: u64,
+        interfaces: &[Interface],
+    ) -> Result<Outcome> {
         let record = Record {
             number: self.next_number()?,
-            inputs: digest,
+            inputs,
             created: self.now,
             namespace,
-            interfaces: recorded,
+            interfaces: recorded(interfaces),
             entries: image.entries,
-            classes: Record::classes(&image),
+            classes: Record::classes(image),
         };
-        let changes = self.put_in_force(&record, &image, &interfaces)?;
-        let detached = self.detach_others(&interfaces)?;
+        let changes = self.put_in_force(&record, image, interfaces)?;
+        let detached = self.detach_others(interfaces)?;
         self.retire(record.number)?;
         Ok(Outcome::Installed {
             record,

@@ -48,6 +48,7 @@ impl Lab {
         lab.gateway.connect("eth0", &lab.outside, "out0")?;
         lab.address()?;
         lab.route()?;
+        lab.introduce()?;
         lab.check_isolated()?;
         Ok(lab)
     }
@@ -60,15 +61,6 @@ impl Lab {
     }
 
     fn address(&self) -> Result<()> {
-        for (namespace, device) in [
-            (&self.inside, "in0"),
-            (&self.gateway, "eth1"),
-            (&self.gateway, "eth0"),
-            (&self.outside, "out0"),
-        ] {
-            // Addresses are usable at once without duplicate address detection.
-            namespace.sysctl(&format!("net.ipv6.conf.{device}.accept_dad"), "0")?;
-        }
         for (v4, v6) in HOSTS {
             self.inside
                 .ip(&["addr", "add", &format!("{v4}/24"), "dev", "in0"])?;
@@ -120,6 +112,31 @@ impl Lab {
                 .sysctl(&format!("net.ipv4.conf.{device}.rp_filter"), "0")?;
         }
         self.gateway.sysctl("net.ipv4.conf.all.rp_filter", "0")
+    }
+
+    /// Neighbours know each other from the start: while they resolve one another the kernel holds
+    /// back a few packets and loses the others, which would be taken for a verdict.
+    fn introduce(&self) -> Result<()> {
+        let (towards_inside, towards_outside) = self.gateway_macs()?;
+        let inside = mac(&self.inside, "in0")?;
+        let outside = mac(&self.outside, "out0")?;
+        let mut known = vec![
+            (&self.inside, "in0", "10.77.1.1", towards_inside),
+            (&self.inside, "in0", "fd77:1::1", towards_inside),
+            (&self.outside, "out0", "10.77.2.1", towards_outside),
+            (&self.outside, "out0", "fd77:2::1", towards_outside),
+            (&self.gateway, "eth0", "10.77.2.2", outside),
+            (&self.gateway, "eth0", "fd77:2::2", outside),
+        ];
+        for (v4, v6) in HOSTS {
+            known.push((&self.gateway, "eth1", v4, inside));
+            known.push((&self.gateway, "eth1", v6, inside));
+        }
+        for (namespace, device, address, mac) in known {
+            let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+            namespace.ip(&["neigh", "replace", address, "lladdr", &mac, "dev", device])?;
+        }
+        Ok(())
     }
 
     /// Refuses to go on unless every device is loopback or one of our own pairs: addresses of real

@@ -28,6 +28,8 @@ impl Namespace {
             name: name.to_owned(),
             keep: false,
         };
+        // Addresses are usable at once, without looking for duplicates of them for a second.
+        namespace.sysctl("net.ipv6.conf.default.accept_dad", "0")?;
         namespace.ip(&["link", "set", "lo", "up"])?;
         Ok(namespace)
     }
