@@ -1,3 +1,59 @@
-//! Development tasks.
+//! Development tasks: `cargo xtask setup`, `demo`, `test`.
+//!
+//! This crate builds without anything that `setup` installs, and depends on no other member.
+//! [`setup`] brings what is missing, and [`demo`] and [`test`] begin with it.
 
-fn main() {}
+mod demo;
+mod process;
+mod setup;
+mod test;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Development tasks
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install what building and testing need and this machine lacks
+    Setup,
+    /// Build the product and show its main job in network namespaces (needs root)
+    #[command(disable_help_flag = true)]
+    Demo {
+        /// Handed to the demo as they are; 'cargo xtask demo --help' lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Check format and lints, then run every test (needs root)
+    Test {
+        /// Measure as well, in a release build
+        #[arg(long)]
+        long: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
+        Task::Demo { arguments } => demo::run(&arguments),
+        Task::Test { long } => test::run(long),
+    }
+}

@@ -1,0 +1,234 @@
+//! What building and testing need, as tables: name, why, whether it is there, how to get it.
+
+use super::machine::Machine;
+
+/// Something that is installed by a command of its own.
+#[derive(Debug)]
+pub struct Step {
+    /// What it is.
+    pub name: &'static str,
+    /// The program that it brings or belongs to.
+    pub program: &'static str,
+    /// What it is needed for.
+    pub why: &'static str,
+    /// Whether a machine has it.
+    pub present: fn(&Machine) -> bool,
+    /// How to get it.
+    pub remedy: Remedy,
+}
+
+/// How to get something.
+#[derive(Clone, Copy, Debug)]
+pub enum Remedy {
+    /// A command, program first.
+    Command(&'static [&'static str]),
+    /// Only a person can; what to do.
+    Person(&'static str),
+}
+
+/// A Debian package.
+#[derive(Debug)]
+pub struct Package {
+    /// Its name.
+    pub name: &'static str,
+    /// A command of it; where that is found, the package is not asked for.
+    pub command: &'static str,
+    /// What it is needed for.
+    pub why: &'static str,
+}
+
+/// The toolchain that builds the kernel program; `firewall/build.rs` names it too.
+const TOOLCHAIN: &str = "1.95.0";
+
+/// What `bpf-linker --version` ends with.
+const LINKER: &str = "0.10.1";
+
+/// In the order in which they build on each other.
+pub const STEPS: &[Step] = &[
+    Step {
+        name: "rustup",
+        program: "rustup",
+        why: "the kernel program is built with a toolchain of its own",
+        present: |machine| machine.has("rustup"),
+        remedy: Remedy::Person("install it as https://rustup.rs says, then open a new shell"),
+    },
+    Step {
+        name: "Rust 1.95.0",
+        program: "rustup",
+        why: "builds the kernel program; bpf-linker uses the LLVM inside it",
+        present: |machine| machine.toolchain(TOOLCHAIN).is_some(),
+        remedy: Remedy::Command(&[
+            "rustup",
+            "toolchain",
+            "install",
+            TOOLCHAIN,
+            "--profile",
+            "minimal",
+            "--no-self-update",
+        ]),
+    },
+    Step {
+        name: "rust-src of Rust 1.95.0",
+        program: "rustup",
+        why: "the core library is compiled for the kernel from its source",
+        present: |machine| machine.toolchain(TOOLCHAIN).is_some_and(|it| it.source),
+        remedy: Remedy::Command(&[
+            "rustup",
+            "component",
+            "add",
+            "rust-src",
+            "--toolchain",
+            TOOLCHAIN,
+        ]),
+    },
+    Step {
+        name: "clippy and rustfmt of the toolchain in use",
+        program: "cargo-clippy",
+        why: "the tests check lints and format first",
+        present: |machine| machine.active().is_some_and(|it| it.clippy && it.rustfmt),
+        remedy: Remedy::Command(&["rustup", "component", "add", "clippy", "rustfmt"]),
+    },
+    Step {
+        name: "bpf-linker 0.10.1",
+        program: "bpf-linker",
+        why: "links the kernel program; takes a minute or two to build",
+        present: |machine| machine.linker.as_deref() == Some(LINKER),
+        remedy: Remedy::Command(&[
+            "rustup",
+            "run",
+            TOOLCHAIN,
+            "cargo",
+            "install",
+            "bpf-linker",
+            "--version",
+            LINKER,
+            "--locked",
+            "--force",
+        ]),
+    },
+];
+
+/// By name.
+pub const PACKAGES: &[Package] = &[
+    Package {
+        name: "bpftool",
+        command: "bpftool",
+        why: "loads our object by a loader that is not ours, and shows what is left behind",
+    },
+    Package {
+        name: "iproute2",
+        command: "ip",
+        why: "makes network namespaces and the links between them",
+    },
+    Package {
+        name: "iprange",
+        command: "iprange",
+        why: "counts addresses of real feeds by code that is not ours",
+    },
+    Package {
+        name: "iputils-ping",
+        command: "ping",
+        why: "ordinary traffic in the test networks",
+    },
+    Package {
+        name: "nftables",
+        command: "nft",
+        why: "address translation on the gateway of the test networks",
+    },
+    Package {
+        name: "procps",
+        command: "sysctl",
+        why: "turns forwarding on in the test networks",
+    },
+    Package {
+        name: "tcpdump",
+        command: "tcpdump",
+        why: "an independent witness of packets",
+    },
+    Package {
+        name: "util-linux",
+        command: "nsenter",
+        why: "enters a network namespace",
+    },
+];
+
+/// The steps that `machine` needs.
+pub fn missing(machine: &Machine) -> Vec<&'static Step> {
+    STEPS
+        .iter()
+        .filter(|step| !(step.present)(machine))
+        .collect()
+}
+
+/// The packages that `machine` needs.
+pub fn missing_packages(machine: &Machine) -> Vec<&'static Package> {
+    PACKAGES
+        .iter()
+        .filter(|package| !machine.has(package.command))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::machine::Toolchain, *};
+
+    fn complete() -> Machine {
+        let whole = |name: &str, active| Toolchain {
+            name: name.to_owned(),
+            active,
+            source: true,
+            clippy: true,
+            rustfmt: true,
+        };
+        let packages = PACKAGES.iter().map(|package| package.command.to_owned());
+        Machine {
+            commands: packages.chain(["rustup".to_owned()]).collect(),
+            toolchains: vec![
+                whole("stable-x86_64-unknown-linux-gnu", true),
+                whole("1.95.0-x86_64-unknown-linux-gnu", false),
+            ],
+            linker: Some(LINKER.to_owned()),
+        }
+    }
+
+    fn names(machine: &Machine) -> Vec<&'static str> {
+        missing(machine).iter().map(|step| step.name).collect()
+    }
+
+    #[test]
+    fn a_complete_machine_needs_nothing() {
+        assert!(missing(&complete()).is_empty());
+        assert!(missing_packages(&complete()).is_empty());
+    }
+
+    #[test]
+    fn an_empty_machine_needs_everything() {
+        let machine = Machine::default();
+        assert_eq!(missing(&machine).len(), STEPS.len());
+        assert_eq!(missing_packages(&machine).len(), PACKAGES.len());
+    }
+
+    #[test]
+    fn another_version_of_the_linker_is_as_good_as_none() {
+        let mut machine = complete();
+        machine.linker = Some("0.13.0".to_owned());
+        assert_eq!(names(&machine), ["bpf-linker 0.10.1"]);
+    }
+
+    #[test]
+    fn lints_are_wanted_of_the_toolchain_in_use_and_source_of_the_other() {
+        let mut machine = complete();
+        machine.toolchains[1].clippy = false;
+        machine.toolchains[0].source = false;
+        assert!(names(&machine).is_empty());
+        machine.toolchains[0].clippy = false;
+        machine.toolchains[1].source = false;
+        assert_eq!(
+            names(&machine),
+            [
+                "rust-src of Rust 1.95.0",
+                "clippy and rustfmt of the toolchain in use"
+            ]
+        );
+    }
+}
