@@ -1,5 +1,5 @@
-//! The formats on real feeds. The data is not part of the project: its folder is named by
-//! `FIREWALL_FEED_DATA`, and without it the tests are skipped.
+//! The formats on real feeds. The data is not part of the project: it lies in `../shared/feeds` or
+//! where `FIREWALL_FEED_DATA` says, and without it the tests are skipped.
 
 use std::{
     fs,
@@ -35,18 +35,31 @@ struct Counted {
     hostbits: usize,
 }
 
-/// The folder and what its manifest says, or nothing where the data is missing.
-fn samples() -> Option<(PathBuf, Vec<Sample>)> {
+/// Where the data lies unless `FIREWALL_FEED_DATA` says otherwise.
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/feeds");
+
+/// The folder and what its manifest says, or nothing where the data is missing and `test` is to be
+/// skipped.
+fn samples(test: &str) -> Option<(PathBuf, Vec<Sample>)> {
     let folder = std::env::var_os("FIREWALL_FEED_DATA");
-    let folder = folder.map_or_else(|| PathBuf::from("/work/shared/feeds"), PathBuf::from);
+    let folder = folder.map_or_else(|| PathBuf::from(DATA), PathBuf::from);
     let Ok(manifest) = fs::read(folder.join("manifest.json")) else {
-        println!(
-            "skipped: no feed data in {}; name its folder in FIREWALL_FEED_DATA",
-            folder.display()
-        );
+        skip(test, "feeds");
         return None;
     };
     Some((folder, serde_json::from_slice(&manifest).unwrap()))
+}
+
+/// Says that `test` cannot run without `need`, in the form that `cargo xtask test` collects; fails
+/// it where `FIREWALL_REQUIRE` insists (CONTRIBUTING.md).
+fn skip(test: &str, need: &str) {
+    let required = std::env::var("FIREWALL_REQUIRE").unwrap_or_default();
+    let insists = required.split(',').any(|required| required == need);
+    assert!(
+        !insists,
+        "{test} needs {need}, and FIREWALL_REQUIRE names it"
+    );
+    println!("SKIPPED {test}: needs {need}");
 }
 
 /// The format that a name in the manifest stands for.
@@ -90,7 +103,7 @@ fn count(format: Format, content: &[u8]) -> Counted {
 
 #[test]
 fn counts_are_those_of_the_manifest() {
-    let Some((folder, samples)) = samples() else {
+    let Some((folder, samples)) = samples("counts_are_those_of_the_manifest") else {
         return;
     };
     for sample in &samples {
@@ -110,7 +123,7 @@ fn counts_are_those_of_the_manifest() {
 
 #[test]
 fn other_formats_are_unknown() {
-    let Some((folder, samples)) = samples() else {
+    let Some((folder, samples)) = samples("other_formats_are_unknown") else {
         return;
     };
     for sample in &samples {
@@ -125,7 +138,7 @@ fn other_formats_are_unknown() {
 /// Every cut of a list that carries its count is noticed.
 #[test]
 fn cut_copies_are_refused() {
-    let Some((folder, samples)) = samples() else {
+    let Some((folder, samples)) = samples("cut_copies_are_refused") else {
         return;
     };
     for sample in &samples {
@@ -146,7 +159,7 @@ fn cut_copies_are_refused() {
 
 #[test]
 fn the_guard_finds_what_is_known_to_be_there() {
-    let Some((folder, samples)) = samples() else {
+    let Some((folder, samples)) = samples("the_guard_finds_what_is_known_to_be_there") else {
         return;
     };
     let special = [
