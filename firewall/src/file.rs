@@ -131,7 +131,7 @@ mod tests {
     fn files_belong_to_the_owner_of_their_folder() {
         let state = tempfile::tempdir().unwrap();
         if std::os::unix::fs::chown(state.path(), Some(4711), Some(4712)).is_err() {
-            println!("skipped: only root can give files away");
+            println!("SKIPPED files_belong_to_the_owner_of_their_folder: needs root");
             return;
         }
         let folder = state.path().join("feeds");
