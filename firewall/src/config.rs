@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     feed::{fetch::Location, format::Format, store::Name},
-    inputs::LOCAL,
+    local::{ALLOW, LOCAL},
     protected::Kind,
 };
 
@@ -191,7 +191,7 @@ impl FeedEntry {
     fn finish(self, defaults: &Defaults) -> Result<Feed> {
         let name: Name = self.name.parse()?;
         // Our own sources must not be mistaken for a feed, nor a feed for them.
-        if [LOCAL, "allow"].contains(&name.as_str()) || Kind::is_name(name.as_str()) {
+        if [LOCAL, ALLOW].contains(&name.as_str()) || Kind::is_name(name.as_str()) {
             bail!("'{name}' is taken; give the feed another name");
         }
         let location = match (self.url, self.path) {

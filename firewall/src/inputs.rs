@@ -12,14 +12,11 @@ use crate::{
         guard::{self, Guarded},
     },
     file,
-    local::{List, Lists},
+    local::{ALLOW, LOCAL, List, Lists},
     protected::{Facts, Protected},
     ruleset::{Entry, Ruleset, Source, SourceId, Wish},
     state::{self, State},
 };
-
-/// Name of the operator's block list among the sources.
-pub const LOCAL: &str = "local";
 
 /// Everything that decides what is in force, but for the time.
 #[derive(Debug)]
@@ -92,25 +89,30 @@ impl Inputs {
     }
 
     /// The ruleset that these files make at `now`.
-    pub fn ruleset(&self, now: Timestamp) -> Result<Ruleset> {
+    ///
+    /// The copy of a feed that is no longer good, since somebody or something changed the file, is an
+    /// error, or left out if that is asked for: then it is in the second answer, with the reason.
+    pub fn ruleset(
+        &self,
+        now: Timestamp,
+        leave_out_damaged: bool,
+    ) -> Result<(Ruleset, Vec<String>)> {
         let mut ruleset = Ruleset::default();
+        let mut left_out = Vec::new();
         for protected in &self.protected {
             let source = source(&mut ruleset, protected.kind.as_str(), Wish::Protect)?;
             push(&mut ruleset, protected.prefix.into(), source);
         }
-        add_list(&mut ruleset, "allow", Wish::Allow, &self.lists.allow, now)?;
+        add_list(&mut ruleset, ALLOW, Wish::Allow, &self.lists.allow, now)?;
         add_list(&mut ruleset, LOCAL, Wish::Drop, &self.lists.block, now)?;
         for stored in &self.feeds {
-            let wish = match stored.feed.mode {
-                Mode::Enforce => Wish::Drop,
-                Mode::Monitor | Mode::Off => Wish::Monitor,
-            };
-            let source = source(&mut ruleset, stored.feed.name.as_str(), wish)?;
-            let guarded = stored.guarded(&self.protected)?;
-            ruleset.v4.extend(guarded.entries_v4(source));
-            ruleset.v6.extend(guarded.entries_v6(source));
+            match stored.guarded(&self.protected) {
+                Ok(guarded) => add_feed(&mut ruleset, &stored.feed, &guarded)?,
+                Err(error) if leave_out_damaged => left_out.push(format!("{error:#}")),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(ruleset)
+        Ok((ruleset, left_out))
     }
 }
 
@@ -145,18 +147,9 @@ impl StoredFeed {
 
     /// What may be put in force of the copy.
     pub fn guarded(&self, protected: &[Protected]) -> Result<Guarded> {
-        guard::check(&self.parsed()?, &for_guard(protected))
+        guard::check(&self.parsed()?, protected)
             .with_context(|| format!("the stored copy of feed {} is refused", self.feed.name))
     }
-}
-
-/// Protected addresses as the guard of feeds takes them.
-pub fn for_guard(protected: &[Protected]) -> Vec<guard::Protected> {
-    let each = |it: &Protected| guard::Protected {
-        prefix: it.prefix.into(),
-        kind: it.kind.as_str().to_owned(),
-    };
-    protected.iter().map(each).collect()
 }
 
 /// Reads both local lists.
@@ -200,6 +193,17 @@ fn add_list(
     for (prefix, _) in list.live(now) {
         push(ruleset, prefix.into(), source);
     }
+    Ok(())
+}
+
+fn add_feed(ruleset: &mut Ruleset, feed: &Feed, guarded: &Guarded) -> Result<()> {
+    let wish = match feed.mode {
+        Mode::Enforce => Wish::Drop,
+        Mode::Monitor | Mode::Off => Wish::Monitor,
+    };
+    let source = source(ruleset, feed.name.as_str(), wish)?;
+    ruleset.v4.extend(guarded.entries_v4(source));
+    ruleset.v6.extend(guarded.entries_v6(source));
     Ok(())
 }
 

@@ -17,6 +17,12 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::Serialize;
 
+/// Name of the operator's block list among the sources.
+pub const LOCAL: &str = "local";
+
+/// Name of the operator's allow list among the sources.
+pub const ALLOW: &str = "allow";
+
 /// What is known of an entry besides its prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Note {

@@ -108,6 +108,15 @@ impl State {
         Ok(Lock { _file: file })
     }
 
+    /// Waits for the lock that a feed is updated under.
+    pub fn lock_feed(&self, name: &Name) -> Result<Lock> {
+        let path = self.root.join("feeds").join(format!(".{name}.lock"));
+        let file = open_lock(&path)?;
+        file.lock()
+            .with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok(Lock { _file: file })
+    }
+
     /// Takes the lock that `run` holds for its life, or says who has it.
     pub fn lock_run(&self) -> Result<Lock> {
         let path = self.run_lock();

@@ -3,8 +3,7 @@
 use std::{
     fs,
     io::{Read as _, Write},
-    path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    path::Path,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -15,8 +14,7 @@ use serde_json::json;
 use super::{Ending, ending, write_json};
 use crate::{
     cli::{Add, Prefixes, Remove},
-    file,
-    filter::{Filter, audit},
+    filter::{Filter, Wanted, changes},
     inputs::read_lists,
     local::{Change, List, Lists, Note, Verb, parse_prefix},
     network::Network,
@@ -111,14 +109,13 @@ fn finish(
     output: &mut dyn Write,
 ) -> Result<Ending> {
     let outcome = if change.prefixes.is_empty() {
-        filter.enforce(crate::filter::Wanted::Attached, &[])?
+        filter.enforce(Wanted::Attached, &[])?
     } else {
-        let path = store(&filter.state.changes(), &change)?;
-        audit(
-            &filter.state,
-            json!({ "verb": change.verb, "prefixes": change.prefixes }),
-        )?;
-        filter.enforce_change(&path)?
+        let path = changes::store(&filter.state, &change)?;
+        filter.enforce_change(&path).context(
+            "stored, but not put in force; what was in force stays, and 'firewall reload' tries \
+             again",
+        )?
     };
     let (done, undone) = words(change.verb);
     say(output, json, change.verb, done, &change.prefixes)?;
@@ -165,17 +162,6 @@ fn short(prefix: IpNet) -> String {
         true => prefix.addr().to_string(),
         false => prefix.to_string(),
     }
-}
-
-/// One file that is there whole or not at all. The name sorts by time.
-fn store(folder: &Path, change: &Change) -> Result<PathBuf> {
-    let nanoseconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos();
-    let path = folder.join(format!("{nanoseconds:020}-{}", std::process::id()));
-    file::replace(&path, change.to_text().as_bytes())?;
-    Ok(path)
 }
 
 fn note(arguments: &Add, now: Timestamp) -> Result<Note> {
@@ -326,7 +312,7 @@ fn protected(filter: &Filter) -> Result<Vec<Protected>> {
     };
     if ours {
         facts.refresh(
-            &live_facts(&filter.config, &Network::read()?),
+            &live_facts(&filter.config.inside_prefixes, &Network::read()?),
             Timestamp::now(),
         );
     }

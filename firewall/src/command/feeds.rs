@@ -14,10 +14,11 @@ use crate::{
         Outcome, decompress,
         fetch::Limits,
         format::{self, Format, Parsed},
+        guard::{Action, Finding},
+        store::GoodCopy,
         update,
     },
     filter::{Filter, Wanted},
-    inputs::for_guard,
     protected::{Facts, Protected, feed_host},
     state::{self, State},
 };
@@ -55,6 +56,7 @@ fn list(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
                 "v6": meta.copy.as_ref().map(|copy| copy.v6),
                 "rejected": meta.copy.as_ref().map(|copy| copy.rejected),
                 "left_out": meta.copy.as_ref().map(|copy| copy.left_out),
+                "findings": meta.copy.as_ref().map(|copy| &copy.findings),
                 "changed_at": meta.copy.as_ref().map(|copy| copy.changed_at),
             });
             write_json(output, &row)?;
@@ -153,15 +155,49 @@ pub struct Answer {
 /// Updates one feed's copy; puts nothing in force.
 pub fn fetch(request: &Request) -> Result<Answer> {
     let Request { feed, state } = request;
+    let _lock = state.lock_feed(&feed.name)?;
     let hosts = feed_host(&feed.location);
     let facts: Facts = state::read_json(&state.protected())?.unwrap_or_default();
     let mut protected = facts.all();
     protected.extend_from_slice(&hosts);
-    let outcome = update(feed, state.root(), &for_guard(&protected), Timestamp::now())?;
+    let outcome = update(feed, state.root(), &protected, Timestamp::now())?;
     Ok(Answer { outcome, hosts })
 }
 
+/// What the guard left out or subtracted from, in a few lines.
+pub fn findings(copy: &GoodCopy) -> Vec<String> {
+    /// Enough to see what it is about; `feeds --json` has more.
+    const SAID: usize = 3;
+    let all = copy.left_out + copy.subtracted;
+    let line = |finding: &Finding| {
+        let Finding {
+            line,
+            entry,
+            rule,
+            action,
+        } = finding;
+        let done = match action {
+            Action::LeftOut => "left out",
+            Action::Subtracted => "in force but for protected addresses in it",
+        };
+        format!("line {line}: {entry} {done} ({rule})")
+    };
+    let mut lines: Vec<String> = copy.findings.iter().take(SAID).map(line).collect();
+    if all > SAID {
+        lines.push(format!(
+            "and {} more; 'firewall feeds --json' shows them",
+            all - SAID
+        ));
+    }
+    lines
+}
+
 fn say(feed: &Feed, outcome: &Outcome, json: bool, output: &mut dyn Write) -> Result<()> {
+    if let Outcome::Changed(copy) = outcome {
+        for line in findings(copy) {
+            eprintln!("{}: {line}", feed.name);
+        }
+    }
     let (word, entries, reason) = match outcome {
         Outcome::Changed(copy) => ("changed", Some(copy.entries), None),
         Outcome::Unchanged => ("unchanged", None, None),

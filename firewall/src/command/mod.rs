@@ -1,6 +1,7 @@
 //! One command, one file. Data goes to the writer that is handed in (standard output), messages to
 //! standard error.
 
+mod advice;
 mod config;
 mod edit;
 mod feeds;
@@ -88,7 +89,10 @@ fn write_json(output: &mut dyn Write, value: &impl serde::Serialize) -> Result<(
 /// Says on standard error what an install did that people want to know.
 fn report(outcome: &Outcome) {
     let Outcome::Installed {
-        changes, detached, ..
+        changes,
+        detached,
+        left_out,
+        ..
     } = outcome
     else {
         return;
@@ -103,6 +107,9 @@ fn report(outcome: &Outcome) {
             Change::Gone => eprintln!("{interface}: detached, its device is gone"),
             Change::Moved => {}
         }
+    }
+    for feed in left_out {
+        eprintln!("left out: {feed}");
     }
     for interface in detached {
         eprintln!("{interface}: detached, it is no longer in the configuration");

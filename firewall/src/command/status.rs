@@ -7,7 +7,7 @@ use firewall_common::ledger::Role;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Ending, table, write_json};
+use super::{Ending, advice::advice, table, write_json};
 use crate::{
     dataplane::Link,
     feed::store::Stalled,
@@ -75,8 +75,10 @@ fn read(filter: &Filter) -> Result<Status> {
     let lists = read_lists(&filter.state)?;
     let facts: Facts = state::read_json(&filter.state.protected())?.unwrap_or_default();
     let peers = facts.facts.iter().filter(|fact| fact.kind == Kind::SshPeer);
-    let interfaces = interfaces(filter, record.as_ref())?;
-    let remarks = remarks(filter, record.as_ref(), &inputs, &interfaces, now);
+    let network = our_network(record.as_ref())?;
+    let interfaces = interfaces(filter, record.as_ref(), network.as_ref())?;
+    let in_kernel = (record.as_ref(), network.as_ref());
+    let remarks = remarks(filter, in_kernel, &inputs, &interfaces, now);
     Ok(Status {
         enforcing: !remarks.iter().any(|remark| remark.fault),
         remarks: remarks.into_iter().map(|remark| remark.text).collect(),
@@ -93,7 +95,11 @@ fn read(filter: &Filter) -> Result<Status> {
 }
 
 /// Configured interfaces first, then whatever else is attached.
-fn interfaces(filter: &Filter, record: Option<&Record>) -> Result<Vec<Interface>> {
+fn interfaces(
+    filter: &Filter,
+    record: Option<&Record>,
+    network: Option<&Network>,
+) -> Result<Vec<Interface>> {
     let links = filter.dataplane.links()?;
     let mut names = wanted(filter, record);
     let others = links.iter().map(|link| link.interface.clone());
@@ -102,12 +108,11 @@ fn interfaces(filter: &Filter, record: Option<&Record>) -> Result<Vec<Interface>
             .filter(|name| !names.contains(name))
             .collect::<Vec<_>>(),
     );
-    let network = our_network(record)?;
     names
         .into_iter()
         .map(|name| {
             let link = links.iter().find(|link| link.interface == name);
-            interface(filter, record, network.as_ref(), name, link)
+            interface(filter, record, network, name, link)
         })
         .collect()
 }
@@ -187,7 +192,7 @@ struct Remark {
 
 fn remarks(
     filter: &Filter,
-    record: Option<&Record>,
+    (record, network): (Option<&Record>, Option<&Network>),
     inputs: &Inputs,
     interfaces: &[Interface],
     now: Timestamp,
@@ -218,7 +223,10 @@ fn remarks(
             if let Some(text) = difference(filter, record, inputs, now) {
                 remarks.push(fault(text));
             }
-            remarks.extend(telling_callers_apart(record));
+            let advice = network
+                .map(|network| advice(record, network))
+                .unwrap_or_default();
+            remarks.extend(advice.into_iter().map(|text| Remark { fault: false, text }));
         }
     }
     remarks
@@ -241,28 +249,6 @@ fn difference(filter: &Filter, record: &Record, inputs: &Inputs, now: Timestamp)
              'firewall reload' takes them out"
         ),
         _ => "the files changed since; 'firewall reload' puts them in force".to_owned(),
-    })
-}
-
-fn telling_callers_apart(record: &Record) -> Option<Remark> {
-    let unknown = record
-        .interfaces
-        .iter()
-        .any(|interface| interface.role == Role::Unknown);
-    let text = match record.interfaces.len() {
-        _ if !unknown => return None,
-        1 => {
-            "with one interface only, callers behind NAT cannot be named from here; attach to the \
-              inside interfaces as well"
-        }
-        _ => {
-            "no interface carries a default route, so callers cannot be told apart; name the \
-              interfaces that look to the internet with 'outside' in the configuration"
-        }
-    };
-    Some(Remark {
-        fault: false,
-        text: text.to_owned(),
     })
 }
 

@@ -20,8 +20,8 @@ use crate::{
         journal::Since,
     },
     filter::Filter,
-    inputs::{Inputs, LOCAL, StoredFeed},
-    local::List,
+    inputs::{Inputs, StoredFeed},
+    local::{ALLOW, LOCAL, List},
     record::{Record, RecordedClass},
 };
 
@@ -164,7 +164,7 @@ impl<'a> Evidence<'a> {
             });
         }
         let lists = &self.inputs.lists;
-        namings.extend(self.of_list(&lists.allow, "allow", "allow", host));
+        namings.extend(self.of_list(&lists.allow, ALLOW, "allow", host));
         namings.extend(self.of_list(&lists.block, LOCAL, "enforce", host));
         for (stored, (parsed, guarded)) in self.inputs.feeds.iter().zip(&self.feeds) {
             self.add_feed(stored, parsed, guarded, address, &mut namings)?;

@@ -12,9 +12,10 @@ use crate::feed::{
     decompress::decompress,
     fetch::{Fetched, Limits, Location, Version, fetch},
     format::{Format, Parsed},
-    guard::{Guarded, Protected},
+    guard::Guarded,
     store::{GoodCopy, Meta, Name, Stalled, Store},
 };
+use crate::protected::Protected;
 
 pub mod decompress;
 pub mod fetch;
@@ -49,17 +50,6 @@ pub enum Outcome {
     Unchanged,
     /// The last good copy, if any, stays; why, for people.
     Failed(String),
-}
-
-/// The last good copy of a feed, ready for the ruleset.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loaded {
-    /// What is known about the feed.
-    pub meta: Meta,
-    /// The content.
-    pub parsed: Parsed,
-    /// What of it may be put in force.
-    pub guarded: Guarded,
 }
 
 /// Fetches the feed and keeps what comes as the last good copy in the folder `state`, if it is
@@ -100,29 +90,6 @@ pub fn update(
     };
     store.write_meta(&meta)?;
     Ok(outcome)
-}
-
-/// Reads the last good copy of the feed `name` from the folder `state`; `None` before the first.
-///
-/// It is parsed in the format in which it was good, whatever the configuration says by now.
-///
-/// # Errors
-/// The copy cannot be read, or is no longer good.
-pub fn load(state: &Path, name: &Name, protected: &[Protected]) -> Result<Option<Loaded>> {
-    let store = Store::new(state, name);
-    let Some(content) = store.content()? else {
-        return Ok(None);
-    };
-    let meta = store.meta()?;
-    let known = meta.copy.as_ref().map(|copy| copy.format);
-    let (_, parsed, guarded) = judge(known, &content, protected).with_context(|| {
-        format!("the last good copy of feed {name} is damaged; update the feed")
-    })?;
-    Ok(Some(Loaded {
-        meta,
-        parsed,
-        guarded,
-    }))
 }
 
 /// What a fetch brought, judged.
@@ -178,6 +145,7 @@ fn take(
         rejected: parsed.rejected_count,
         left_out: guarded.left_out,
         subtracted: guarded.subtracted,
+        findings: guarded.findings,
     };
     Ok(Obtained::New(Box::new(copy), content, parsed))
 }

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::{
     fetch::{Location, Version},
     format::Format,
+    guard::Finding,
     journal::{self, Since},
 };
 use crate::{address::Prefix, file};
@@ -73,6 +74,9 @@ pub struct GoodCopy {
     pub left_out: usize,
     /// Indicators with protected addresses in them, which are subtracted.
     pub subtracted: usize,
+    /// The first of those that were left out or subtracted from.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
 }
 
 /// The files of one feed.

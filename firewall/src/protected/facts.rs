@@ -12,13 +12,13 @@ use ipnet::IpNet;
 use ureq::http::Uri;
 
 use super::{Kind, Protected};
-use crate::{config::Config, feed::fetch::Location, network::Network};
+use crate::{feed::fetch::Location, network::Network};
 
 /// Files that name the resolvers; the second has the real ones behind systemd's stub.
 const RESOLVER_FILES: [&str; 2] = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];
 
 /// What can be seen of this machine without asking anybody.
-pub fn live_facts(config: &Config, network: &Network) -> Vec<Protected> {
+pub fn live_facts(inside_prefixes: &[IpNet], network: &Network) -> Vec<Protected> {
     let mut facts = Vec::new();
     for device in &network.devices {
         for net in &device.addresses {
@@ -45,7 +45,7 @@ pub fn live_facts(config: &Config, network: &Network) -> Vec<Protected> {
         prefix,
         kind: Kind::InsidePrefix,
     };
-    facts.extend(config.inside_prefixes.iter().map(inside));
+    facts.extend(inside_prefixes.iter().map(inside));
     facts
 }
 

@@ -7,10 +7,13 @@ use std::{
     time::Instant,
 };
 
-use firewall::feed::{
-    decompress::decompress,
-    format::{self, Format},
-    guard::{self, Protected},
+use firewall::{
+    feed::{
+        decompress::decompress,
+        format::{self, Format},
+        guard,
+    },
+    protected::{Kind, Protected},
 };
 use serde::Deserialize;
 
@@ -170,8 +173,8 @@ fn the_guard_finds_what_is_known_to_be_there() {
         "224.0.0.0/4",
     ];
     let protected = special.map(|prefix| Protected {
-        prefix: prefix.parse::<ipnet::IpNet>().unwrap().into(),
-        kind: "special".to_owned(),
+        prefix: prefix.parse().unwrap(),
+        kind: Kind::Special,
     });
     let table = [
         ("threatfox_ips", "special", 7),

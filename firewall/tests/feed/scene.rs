@@ -8,10 +8,17 @@ use std::{
     time::Duration,
 };
 
-use firewall::feed::{
-    self, Feed, Outcome,
-    fetch::Limits,
-    store::{Meta, Store},
+use firewall::{
+    config,
+    feed::{
+        self, Feed, Outcome,
+        fetch::Limits,
+        guard::Guarded,
+        store::{Meta, Store},
+    },
+    inputs::StoredFeed,
+    protected::Protected,
+    state::State,
 };
 use flate2::{Compression, write::GzEncoder};
 use jiff::Timestamp;
@@ -83,10 +90,21 @@ impl Scene {
 
     pub fn assert_copy_stays(&self) {
         assert_eq!(self.store().content().unwrap().unwrap(), LIST.as_bytes());
-        let loaded = feed::load(self.state.path(), &self.feed.name, &[])
-            .unwrap()
-            .unwrap();
-        assert_eq!((loaded.guarded.v4.len(), loaded.guarded.v6.len()), (2, 1));
+        let guarded = self.guarded(&[]).unwrap();
+        assert_eq!((guarded.v4.len(), guarded.v6.len()), (2, 1));
+    }
+
+    /// What may be put in force of the last good copy.
+    pub fn guarded(&self, protected: &[Protected]) -> Option<Guarded> {
+        let feed = config::Feed {
+            name: self.feed.name.clone(),
+            location: self.feed.location.clone(),
+            format: None,
+            mode: config::Mode::Enforce,
+            interval: Duration::from_secs(3600),
+        };
+        let stored = StoredFeed::read(&feed, &State::new(self.state.path())).unwrap();
+        stored.map(|stored| stored.guarded(protected).unwrap())
     }
 }
 

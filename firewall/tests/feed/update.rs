@@ -4,7 +4,8 @@ use std::path::Path;
 
 use firewall::{
     address::Prefix,
-    feed::{self, Outcome, fetch::Location, format::Format, guard::Protected, journal::Since},
+    feed::{self, Outcome, fetch::Location, format::Format, journal::Since},
+    protected::{Kind, Protected},
 };
 
 use crate::scene::{LIST, Scene, fixed, gzip, ok, time};
@@ -88,8 +89,8 @@ fn since_when_an_address_is_listed() {
 fn protected_addresses_are_counted_at_update_and_left_out_at_load() {
     let scene = Scene::new();
     let own = [Protected {
-        prefix: Prefix::V4(0xc000_0201, 32),
-        kind: "own".to_owned(),
+        prefix: "192.0.2.1/32".parse().unwrap(),
+        kind: Kind::Own,
     }];
     let update = feed::update(&scene.feed, scene.state.path(), &own, time(0)).unwrap();
     let Outcome::Changed(copy) = update else {
@@ -99,9 +100,9 @@ fn protected_addresses_are_counted_at_update_and_left_out_at_load() {
         (copy.entries, copy.v4, copy.v6, copy.left_out),
         (3, 2, 1, 1)
     );
-    let load = |protected| feed::load(scene.state.path(), &scene.feed.name, protected);
-    assert_eq!(load(&own).unwrap().unwrap().guarded.v4.len(), 1);
-    assert_eq!(load(&[]).unwrap().unwrap().guarded.v4.len(), 2);
+    assert_eq!(copy.findings[0].rule, "own");
+    assert_eq!(scene.guarded(&own).unwrap().v4.len(), 1);
+    assert_eq!(scene.guarded(&[]).unwrap().v4.len(), 2);
 }
 
 #[test]
@@ -109,10 +110,7 @@ fn before_the_first_copy_there_is_nothing_to_load() {
     let scene = Scene::new();
     scene.answers(fixed("500 Oops", "", b""));
     assert!(matches!(scene.update(0), Outcome::Failed(_)));
-    assert_eq!(
-        feed::load(scene.state.path(), &scene.feed.name, &[]).unwrap(),
-        None
-    );
+    assert_eq!(scene.guarded(&[]), None);
     assert!(scene.meta().stalled.is_some());
 }
 

@@ -35,7 +35,7 @@ impl Policy {
     pub fn read(product: &Product) -> Result<Self> {
         let config = Config::load(Some(&product.configuration()))?;
         let inputs = Inputs::read(&config, &State::new(&product.state()))?;
-        let ruleset = inputs.ruleset(jiff::Timestamp::now())?;
+        let (ruleset, _) = inputs.ruleset(jiff::Timestamp::now(), false)?;
         let image = Image::compile(&ruleset)?;
         Ok(Self { ruleset, image })
     }

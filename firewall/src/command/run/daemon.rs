@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use super::{feeds::Schedule, sightings::Sightings, watch};
 use crate::{
     cli::{Options, Run},
-    command::report,
+    command::{advice::advice, report},
     config::Config,
     dataplane::{Attach, Events, Interface, Object},
     filter::{Filter, Outcome, Wanted},
@@ -68,6 +68,7 @@ impl Daemon {
         let mut folder = watch::folder(self.filter.state.root())?;
         let outcome = self.filter.enforce(self.wanted(Missing::IsAnError)?, &[])?;
         self.installed(&outcome);
+        self.advise()?;
         let mut events = readable(self.filter.dataplane.events()?)?;
         let mut look = self.next_look();
         loop {
@@ -122,6 +123,16 @@ impl Daemon {
             );
             self.follow_kernel_log();
         }
+    }
+
+    /// Says what the operator could do better.
+    fn advise(&self) -> Result<()> {
+        if let Some(record) = self.filter.in_force()? {
+            for text in advice(&record, &Network::read()?) {
+                warn!("{text}");
+            }
+        }
+        Ok(())
     }
 
     /// Which interfaces are to enforce, by what the network looks like now.

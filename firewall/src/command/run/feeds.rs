@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::{
-    command::feeds::{Answer, Request, fetch},
+    command::feeds::{Answer, Request, fetch, findings},
     config::Feed,
     feed::{Outcome, store::Meta, store::Name},
     filter::Filter,
@@ -42,7 +42,12 @@ impl Update {
             }
         };
         match &answer.outcome {
-            Outcome::Changed(copy) => info!("feed {name}: changed, {} entries", copy.entries),
+            Outcome::Changed(copy) => {
+                info!("feed {name}: changed, {} entries", copy.entries);
+                findings(copy)
+                    .iter()
+                    .for_each(|line| warn!("feed {name}: {line}"));
+            }
             Outcome::Unchanged => {}
             Outcome::Failed(reason) => {
                 warn!("feed {name}: stalled, the last good copy stays: {reason}");

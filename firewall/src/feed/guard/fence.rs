@@ -1,11 +1,11 @@
 //! The rules for the entries of one address family.
 
-use crate::{
-    address::{Address, Prefix},
-    feed::format::Indicator,
-};
+use ipnet::IpNet;
 
-use super::{Action, Protected};
+use crate::{address::Address, feed::format::Indicator};
+
+use super::Action;
+use crate::protected::Protected;
 
 /// A rule that an entry meets.
 pub(super) enum Rule<'a> {
@@ -45,7 +45,7 @@ impl<'a, A: Address> Fence<'a, A> {
     pub(super) fn new(
         shortest: u8,
         protected: &'a [Protected],
-        of_family: impl Fn(Prefix) -> Option<(A, u8)>,
+        of_family: impl Fn(IpNet) -> Option<(A, u8)>,
     ) -> Self {
         let mut all: Vec<_> = protected
             .iter()

@@ -4,8 +4,12 @@
 //! nothing but protected addresses, are left out one by one; where an entry merely contains
 //! protected addresses it stays, and compiling the ruleset subtracts them.
 
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
 use crate::{
     address::{Address, Prefix},
+    protected::Protected,
     ruleset::{Entry, SourceId},
 };
 
@@ -26,17 +30,9 @@ pub const FINDINGS_KEPT: usize = 100;
 const SHORTEST_V4: u8 = 8;
 const SHORTEST_V6: u8 = 19;
 
-/// A prefix that must never be a reason for a drop.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Protected {
-    /// The addresses.
-    pub prefix: Prefix,
-    /// Why they are protected: `special`, `own`, `gateway`, `resolver`, …
-    pub kind: String,
-}
-
 /// What the guard does with an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// It is not put in force.
     LeftOut,
@@ -45,12 +41,12 @@ pub enum Action {
 }
 
 /// One entry that the guard did not take as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Line of the content, from 1.
     pub line: u32,
     /// The entry.
-    pub entry: Prefix,
+    pub entry: IpNet,
     /// The rule that it meets, for people: `wider than /8`, or the kind of protected address.
     pub rule: String,
     /// What became of it.
@@ -87,18 +83,19 @@ impl Guarded {
             .map(move |indicator| entry(indicator, source))
     }
 
-    fn record(&mut self, line: u32, entry: Prefix, rule: &Rule<'_>) {
+    fn record<A: Address>(&mut self, indicator: &Indicator<A>, rule: &Rule<'_>) {
         match rule.action() {
             Action::LeftOut => self.left_out += 1,
             Action::Subtracted => self.subtracted += 1,
         }
-        if self.findings.len() < FINDINGS_KEPT {
-            let (rule, action) = (rule.to_string(), rule.action());
+        if self.findings.len() < FINDINGS_KEPT
+            && let Ok(entry) = IpNet::new(indicator.address.to_ip(), indicator.length)
+        {
             self.findings.push(Finding {
-                line,
+                line: indicator.line,
                 entry,
-                rule,
-                action,
+                rule: rule.to_string(),
+                action: rule.action(),
             });
         }
     }
@@ -113,24 +110,22 @@ pub fn check(parsed: &Parsed, protected: &[Protected]) -> Result<Guarded, Refuse
     check_not_garbage(parsed)?;
     check_not_everything(parsed)?;
     let mut guarded = Guarded::default();
-    guarded.v4 = Fence::new(SHORTEST_V4, protected, v4).keep(&parsed.v4, |it, rule| {
-        guarded.record(it.line, Prefix::V4(it.address, it.length), &rule);
-    });
-    guarded.v6 = Fence::new(SHORTEST_V6, protected, v6).keep(&parsed.v6, |it, rule| {
-        guarded.record(it.line, Prefix::V6(it.address, it.length), &rule);
-    });
+    guarded.v4 = Fence::new(SHORTEST_V4, protected, v4)
+        .keep(&parsed.v4, |it, rule| guarded.record(it, &rule));
+    guarded.v6 = Fence::new(SHORTEST_V6, protected, v6)
+        .keep(&parsed.v6, |it, rule| guarded.record(it, &rule));
     Ok(guarded)
 }
 
-fn v4(prefix: Prefix) -> Option<(u32, u8)> {
-    match prefix {
+fn v4(prefix: IpNet) -> Option<(u32, u8)> {
+    match Prefix::from(prefix) {
         Prefix::V4(address, length) => Some((address, length)),
         Prefix::V6(..) => None,
     }
 }
 
-fn v6(prefix: Prefix) -> Option<(u128, u8)> {
-    match prefix {
+fn v6(prefix: IpNet) -> Option<(u128, u8)> {
+    match Prefix::from(prefix) {
         Prefix::V4(..) => None,
         Prefix::V6(address, length) => Some((address, length)),
     }
@@ -184,31 +179,33 @@ fn check_not_everything(parsed: &Parsed) -> Result<(), Refused> {
 
 #[cfg(test)]
 mod tests {
-    use ipnet::IpNet;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::feed::format::{self, Format};
+    use crate::{
+        feed::format::{self, Format},
+        protected::Kind,
+    };
 
-    fn protected(list: &[(&str, &str)]) -> Vec<Protected> {
-        let one = |&(prefix, kind): &(&str, &str)| Protected {
-            prefix: prefix.parse::<IpNet>().unwrap().into(),
-            kind: kind.to_owned(),
+    fn protected(list: &[(&str, Kind)]) -> Vec<Protected> {
+        let one = |&(prefix, kind): &(&str, Kind)| Protected {
+            prefix: prefix.parse().unwrap(),
+            kind,
         };
         list.iter().map(one).collect()
     }
 
-    fn guard(text: &str, list: &[(&str, &str)]) -> Result<Guarded, Refused> {
+    fn guard(text: &str, list: &[(&str, Kind)]) -> Result<Guarded, Refused> {
         let parsed = format::parse(Format::Plain, text.as_bytes()).unwrap();
         check(&parsed, &protected(list))
     }
 
-    const PROTECTED: &[(&str, &str)] = &[
-        ("192.0.2.0/25", "connected"),
-        ("192.0.2.1/32", "own"),
-        ("198.51.100.1/24", "inside_prefixes"),
-        ("2001:db8::/48", "connected"),
-        ("10.0.0.0/8", "special"),
+    const PROTECTED: &[(&str, Kind)] = &[
+        ("192.0.2.0/25", Kind::Connected),
+        ("192.0.2.1/32", Kind::Own),
+        ("198.51.100.1/24", Kind::InsidePrefix),
+        ("2001:db8::/48", Kind::Connected),
+        ("10.0.0.0/8", Kind::Special),
     ];
 
     #[test]
@@ -221,7 +218,7 @@ mod tests {
             ("192.0.2.0/25", Some(("connected", LeftOut))),
             ("192.0.2.0/24", Some(("connected", Subtracted))),
             ("192.0.0.0/16", Some(("connected", Subtracted))),
-            ("198.51.100.255", Some(("inside_prefixes", LeftOut))),
+            ("198.51.100.255", Some(("inside prefix", LeftOut))),
             ("198.51.101.0", None),
             ("10.9.8.7", Some(("special", LeftOut))),
             ("8.0.0.0/8", None),
@@ -254,7 +251,7 @@ mod tests {
         let finding = &guarded.findings[0];
         assert_eq!(
             (finding.line, finding.entry),
-            (3, Prefix::V4(0xc000_0200, 24))
+            (3, "192.0.2.0/24".parse().unwrap())
         );
         let entries: Vec<_> = guarded.entries_v4(3).collect();
         assert_eq!(
@@ -318,15 +315,15 @@ mod tests {
             let v4 = entries.iter().map(|&(address, length)| Indicator { address, line: 1, length, port: 0 });
             let parsed = Parsed { v4: v4.collect(), entries: entries.len(), ..Parsed::default() };
             let list: Vec<_> = list.into_iter().map(|(address, length)| Protected {
-                prefix: Prefix::V4(address, length),
-                kind: String::new(),
+                prefix: IpNet::new(address.to_ip(), length).unwrap(),
+                kind: Kind::Special,
             }).collect();
             let inside = |entry: &(u32, u8), outer: &Protected| {
-                matches!(outer.prefix, Prefix::V4(address, length)
+                matches!(outer.prefix.into(), Prefix::V4(address, length)
                     if length <= entry.1 && entry.0.first(length) == address)
             };
             let contains = |entry: &(u32, u8), inner: &Protected| {
-                matches!(inner.prefix, Prefix::V4(address, length)
+                matches!(inner.prefix.into(), Prefix::V4(address, length)
                     if length > entry.1 && address.first(entry.1) == entry.0)
             };
             let is_inside = |entry: &&(u32, u8)| list.iter().any(|outer| inside(entry, outer));

@@ -1,152 +1,45 @@
-//! One filter on one machine: its configuration, its state folder and its data plane; and the one
-//! way anything reaches the kernel: files → ruleset → image → generation, under the lock.
+//! What is done under the lock: fold changes in, compile, install, retire.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use firewall_common::{ledger::Role, reason::Count};
 use jiff::Timestamp;
-use serde_json::json;
 
+use super::{Filter, Outcome, Wanted, changes};
 use crate::{
-    config::Config,
-    dataplane::{Change, Dataplane, Interface, Link, Object},
-    file,
+    dataplane::{Change, Interface, Link},
     image::Image,
-    inputs::{Inputs, read_lists},
-    local::Lists,
+    inputs::Inputs,
     network::Network,
     protected::{Facts, Protected, live_facts, network_namespace},
-    record::{Record, RecordedInterface, Records, Totals},
-    state::{self, Lock, State},
+    record::{Record, RecordedInterface, Totals},
+    state::{self, Lock},
 };
 
-/// One filter on one machine.
-#[derive(Debug)]
-pub struct Filter {
-    /// What the operator configured.
-    pub config: Config,
-    /// Lists, feeds, locks.
-    pub state: State,
-    /// Programs and maps in the kernel.
-    pub dataplane: Dataplane,
-    /// Which build of the kernel program new generations get.
-    pub object: Object,
-}
-
-/// Which interfaces are to enforce.
-#[derive(Clone, Debug)]
-pub enum Wanted {
-    /// Those that are attached already. Short commands never attach.
-    Attached,
-    /// These, and no others.
-    Exactly(Vec<Interface>),
-}
-
-/// What became of an attempt to put the files in force.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Nothing is attached, so nothing can be in force.
-    NothingAttached,
-    /// What the files say was in force already.
-    Unchanged,
-    /// A new generation is in force.
-    Installed {
-        /// Its record.
-        record: Record,
-        /// What was done to each interface.
-        changes: Vec<(String, Change)>,
-        /// Interfaces that were detached because nobody wants them any more.
-        detached: Vec<String>,
-    },
-}
-
 /// The lock, and what is known once it is held.
-struct Held<'a> {
+pub struct Held<'a> {
     filter: &'a Filter,
     now: Timestamp,
     _lock: Lock,
 }
 
-impl Filter {
-    /// Records of generations.
-    pub fn records(&self) -> Records {
-        Records::new(self.state.generations())
-    }
-
-    /// Puts what the files say in force on the interfaces that are wanted, after taking in the
-    /// protected addresses that only the caller knows of.
-    pub fn enforce(&self, wanted: Wanted, known: &[Protected]) -> Result<Outcome> {
-        self.hold()?.enforce(wanted, known)
-    }
-
-    /// Puts a change in force that lies in the folder of changes. Whoever holds the lock takes all
-    /// changes with him: where somebody else did so already, there is nothing left to do.
-    pub fn enforce_change(&self, change: &std::path::Path) -> Result<Outcome> {
-        let held = self.hold()?;
-        if change.exists() {
-            return held.enforce(Wanted::Attached, &[]);
-        }
-        Ok(match self.dataplane.links()?.is_empty() {
-            true => Outcome::NothingAttached,
-            false => Outcome::Unchanged,
-        })
-    }
-
-    /// Puts an image in force on what is attached, whatever the files say; the next change puts the
-    /// files in force again. `inputs` is what the record calls the image's origin.
-    pub fn install_image(&self, image: &Image, inputs: &str) -> Result<Outcome> {
-        let held = self.hold()?;
-        let before = self.in_force()?;
-        let namespace = before.as_ref().map_or(0, |record| record.namespace);
-        let interfaces = held.attached_interfaces(before.as_ref())?;
-        held.install(image, inputs.to_owned(), namespace, &interfaces)
-    }
-
-    /// Detaches everywhere and removes every pin and record.
-    pub fn unload(&self) -> Result<()> {
-        let _lock = self.state.lock_change()?;
-        self.dataplane.unload()?;
-        let records = self.records();
-        records
-            .numbers()?
-            .into_iter()
-            .try_for_each(|number| records.remove(number))
-    }
-
-    fn hold(&self) -> Result<Held<'_>> {
-        self.state.prepare()?;
-        let lock = self.state.lock_change()?;
-        Ok(Held {
-            filter: self,
+impl<'a> Held<'a> {
+    /// Waits for the lock.
+    pub fn wait(filter: &'a Filter) -> Result<Self> {
+        filter.state.prepare()?;
+        let lock = filter.state.lock_change()?;
+        Ok(Self {
+            filter,
             now: Timestamp::now(),
             _lock: lock,
         })
     }
 
-    /// The record of the generation that all attached interfaces run; `None` if they differ.
-    pub fn in_force(&self) -> Result<Option<Record>> {
-        let mut generations = Vec::new();
-        for link in self.attached()? {
-            generations.push(self.dataplane.generation_of(&link)?);
-        }
-        generations.dedup();
-        match generations.as_slice() {
-            [Some(number)] => self.records().read(*number),
-            _ => Ok(None),
-        }
-    }
-
-    /// The attachments whose device is there.
-    pub fn attached(&self) -> Result<Vec<Link>> {
-        let links = self.dataplane.links()?;
-        Ok(links.into_iter().filter(|link| link.index != 0).collect())
-    }
-}
-
-impl Held<'_> {
-    fn enforce(&self, wanted: Wanted, known: &[Protected]) -> Result<Outcome> {
+    /// Folds all changes in and puts what the files say in force.
+    pub fn enforce(&self, wanted: Wanted, known: &[Protected]) -> Result<Outcome> {
         self.settle()?;
-        let folded = self.fold_changes()?;
+        let changes = changes::fold(&self.filter.state, self.now)?;
         let before = self.filter.in_force()?;
         let interfaces = match wanted {
             Wanted::Attached => self.attached_interfaces(before.as_ref())?,
@@ -156,10 +49,7 @@ impl Held<'_> {
             true => Outcome::NothingAttached,
             false => self.refresh(before, &interfaces, known)?,
         };
-        for change in folded {
-            fs::remove_file(&change)
-                .with_context(|| format!("cannot remove {}", change.display()))?;
-        }
+        changes::forget(&changes)?;
         Ok(outcome)
     }
 
@@ -182,30 +72,8 @@ impl Held<'_> {
         self.retire(newest)
     }
 
-    /// Folds all changes into the lists. They are removed only once they are in force, since folding
-    /// one again does no harm and losing one does.
-    fn fold_changes(&self) -> Result<Vec<PathBuf>> {
-        let state = &self.filter.state;
-        let changes = pending_changes(state)?;
-        let mut lists = read_lists(state)?;
-        let before = lists.clone();
-        for path in &changes {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("cannot read the change {}", path.display()))?;
-            lists.fold(&text).with_context(|| {
-                format!(
-                    "the change {0} is damaged; remove it: rm {0}",
-                    path.display()
-                )
-            })?;
-        }
-        lists.prune(self.now);
-        write_lists(state, &before, &lists)?;
-        Ok(changes)
-    }
-
     /// The interfaces that are attached, each with the role that it was given when it was.
-    fn attached_interfaces(&self, before: Option<&Record>) -> Result<Vec<Interface>> {
+    pub fn attached_interfaces(&self, before: Option<&Record>) -> Result<Vec<Interface>> {
         let role = |name: &str| {
             let recorded = before.and_then(|record| {
                 record
@@ -213,9 +81,7 @@ impl Held<'_> {
                     .iter()
                     .find(|interface| interface.name == name)
             });
-            recorded.map_or(firewall_common::ledger::Role::Unknown, |interface| {
-                interface.role
-            })
+            recorded.map_or(Role::Unknown, |interface| interface.role)
         };
         let links = self.filter.dataplane.links()?;
         let interface = |link: Link| Interface {
@@ -250,13 +116,18 @@ impl Held<'_> {
         {
             return Ok(Outcome::Unchanged);
         }
-        let image = Image::compile(&inputs.ruleset(self.now)?)?;
+        // With nothing in force yet, a feed whose copy is damaged must not keep the others out; with
+        // something in force, it stays.
+        let leave_out_damaged = before.is_none();
+        let (ruleset, left_out) = inputs.ruleset(self.now, leave_out_damaged)?;
         drop(inputs);
-        self.install(&image, digest, namespace, interfaces)
+        let image = Image::compile(&ruleset)?;
+        let outcome = self.install(&image, digest, namespace, interfaces)?;
+        Ok(outcome.with_left_out(left_out))
     }
 
     /// Makes a generation of `image` and puts it in force in place of all others.
-    fn install(
+    pub fn install(
         &self,
         image: &Image,
         inputs: String,
@@ -279,6 +150,7 @@ impl Held<'_> {
             record,
             changes,
             detached,
+            left_out: Vec::new(),
         })
     }
 
@@ -304,7 +176,7 @@ impl Held<'_> {
         }
         let path = self.filter.state.protected();
         let mut facts: Facts = state::read_json(&path)?.unwrap_or_default();
-        let mut seen = live_facts(&self.filter.config, &Network::read()?);
+        let mut seen = live_facts(&self.filter.config.inside_prefixes, &Network::read()?);
         seen.extend_from_slice(known);
         if facts.refresh(&seen, self.now) {
             state::write_json(&path, &facts)?;
@@ -335,7 +207,7 @@ impl Held<'_> {
             // The failed install is what is reported; an unused record is pruned later.
             let _ = records.remove(record.number);
         }
-        result.context("nothing was changed: the generation before stays in force")
+        result.context("the generation before stays in force")
     }
 
     fn detach_others(&self, wanted: &[Interface]) -> Result<Vec<String>> {
@@ -376,7 +248,7 @@ impl Held<'_> {
     }
 
     /// What a generation counted, once no packet is on its way through it any more.
-    fn quiet_counts(&self, number: u32) -> Result<Vec<firewall_common::reason::Count>> {
+    fn quiet_counts(&self, number: u32) -> Result<Vec<Count>> {
         /// A packet takes microseconds; this is for a CPU that was taken away in the middle.
         const PAUSE: Duration = Duration::from_millis(10);
         /// Half a second: longer than any packet.
@@ -420,49 +292,4 @@ fn recorded(interfaces: &[Interface]) -> Vec<RecordedInterface> {
             role: interface.role,
         })
         .collect()
-}
-
-/// Changes that nobody folded in yet, oldest first. Hidden files are being written.
-pub fn pending_changes(state: &State) -> Result<Vec<PathBuf>> {
-    let folder = state.changes();
-    let entries =
-        fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut changes = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            changes.push(entry.path());
-        }
-    }
-    changes.sort_unstable();
-    Ok(changes)
-}
-
-fn write_lists(state: &State, before: &Lists, after: &Lists) -> Result<()> {
-    if before.block != after.block {
-        file::replace(&state.block_list(), after.block.to_text().as_bytes())?;
-    }
-    if before.allow != after.allow {
-        file::replace(&state.allow_list(), after.allow.to_text().as_bytes())?;
-    }
-    Ok(())
-}
-
-/// Appends a line to the audit trail: who did what, when.
-pub fn audit(state: &State, what: serde_json::Value) -> Result<()> {
-    use std::io::Write as _;
-    let path = state.audit();
-    let line = json!({
-        "time": Timestamp::now(),
-        "uid": rustix::process::getuid().as_raw(),
-        "sudo_user": std::env::var("SUDO_USER").ok(),
-        "process": std::process::id(),
-        "change": what,
-    });
-    let mut file = fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(&path)
-        .with_context(|| format!("cannot open {}", path.display()))?;
-    writeln!(file, "{line}").with_context(|| format!("cannot write {}", path.display()))
 }

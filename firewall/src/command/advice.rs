@@ -1,0 +1,108 @@
+//! What `run` and `status` say about a setup that works, but not as well as it could.
+
+use firewall_common::ledger::Role;
+
+use crate::{network::Network, record::Record};
+
+/// One sentence for each thing that the operator can do something about.
+pub fn advice(record: &Record, network: &Network) -> Vec<String> {
+    let callers = telling_callers_apart(record).map(str::to_owned);
+    callers.into_iter().chain(uncovered(network)).collect()
+}
+
+/// Inside hosts are named by the side that a packet enters from.
+fn telling_callers_apart(record: &Record) -> Option<&'static str> {
+    let unknown = |role| role == Role::Unknown;
+    if !record
+        .interfaces
+        .iter()
+        .any(|interface| unknown(interface.role))
+    {
+        return None;
+    }
+    Some(match record.interfaces.len() {
+        1 => {
+            "with one interface only, callers behind NAT cannot be named from here; attach to the \
+             inside interfaces as well ('interfaces' in the configuration)"
+        }
+        _ => {
+            "no attached interface carries a default route, so callers cannot be told apart; name \
+             those that look to the internet with 'outside' in the configuration"
+        }
+    })
+}
+
+/// Default routes over devices that XDP cannot be attached to.
+fn uncovered(network: &Network) -> impl Iterator<Item = String> {
+    network
+        .devices
+        .iter()
+        .filter(|device| network.default_route_devices.contains(&device.index) && !device.ethernet)
+        .map(|device| {
+            format!(
+                "the default route goes over {0}, which has no Ethernet header: name the Ethernet \
+                 port that carries {0} in 'interfaces' and 'outside', or its traffic is not judged",
+                device.name
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{network::Device, record::RecordedInterface};
+
+    fn record(roles: &[Role]) -> Record {
+        let interface = |(index, &role)| RecordedInterface {
+            name: format!("eth{index}"),
+            role,
+        };
+        Record {
+            number: 1,
+            inputs: String::new(),
+            created: Timestamp::UNIX_EPOCH,
+            namespace: 0,
+            interfaces: roles.iter().enumerate().map(interface).collect(),
+            entries: 0,
+            classes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn inside_and_outside_told_apart_need_no_advice() {
+        let record = record(&[Role::Inside, Role::Outside]);
+        assert!(advice(&record, &Network::default()).is_empty());
+    }
+
+    #[test]
+    fn one_interface_or_no_outside_is_said_with_the_key_to_set() {
+        let one = advice(&record(&[Role::Unknown]), &Network::default());
+        assert!(one[0].contains("one interface only") && one[0].contains("'interfaces'"));
+        let two = advice(
+            &record(&[Role::Unknown, Role::Unknown]),
+            &Network::default(),
+        );
+        assert!(two[0].contains("'outside'"));
+    }
+
+    #[test]
+    fn a_default_route_over_ppp_is_said_to_be_uncovered() {
+        let ppp = Device {
+            index: 7,
+            name: "ppp0".into(),
+            ..Device::default()
+        };
+        let network = Network {
+            devices: vec![ppp],
+            default_route_devices: vec![7],
+            ..Network::default()
+        };
+        let said = advice(&record(&[Role::Inside, Role::Outside]), &network);
+        assert!(
+            said[0].contains("ppp0") && said[0].contains("Ethernet port"),
+            "{said:?}"
+        );
+    }
+}

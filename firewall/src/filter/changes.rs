@@ -1,0 +1,106 @@
+//! Changes to the operator's lists: stored one by one, folded into the lists by whoever holds the lock.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    file,
+    inputs::read_lists,
+    local::{Change, Lists},
+    state::State,
+};
+
+/// Stores a change as one file that is there whole or not at all, and notes it in the audit trail.
+/// The name of the file sorts by time.
+pub fn store(state: &State, change: &Change) -> Result<PathBuf> {
+    let nanoseconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_nanos();
+    let name = format!("{nanoseconds:020}-{}", std::process::id());
+    let path = state.changes().join(name);
+    file::replace(&path, change.to_text().as_bytes())?;
+    audit(state, change)?;
+    Ok(path)
+}
+
+/// Appends a line to the audit trail: who did what, when.
+fn audit(state: &State, change: &Change) -> Result<()> {
+    let path = state.audit();
+    let line = json!({
+        "time": Timestamp::now(),
+        "uid": rustix::process::getuid().as_raw(),
+        "sudo_user": std::env::var("SUDO_USER").ok(),
+        "process": std::process::id(),
+        "verb": change.verb,
+        "prefixes": change.prefixes,
+        "until": change.note.until,
+        "reason": change.note.reason,
+    });
+    file::append(&path)
+        .and_then(|mut file| writeln!(file, "{line}"))
+        .with_context(|| format!("cannot write {}; is the disk full?", path.display()))
+}
+
+/// Folds all changes into the lists, and removes what has ended at `now` from them. The changes
+/// themselves are removed only once they are in force, see [`forget`]: folding one again does no
+/// harm, and losing one does.
+pub fn fold(state: &State, now: Timestamp) -> Result<Vec<PathBuf>> {
+    let changes = pending(state)?;
+    let before = read_lists(state)?;
+    let mut lists = before.clone();
+    for path in &changes {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the change {}", path.display()))?;
+        lists.fold(&text).with_context(|| {
+            format!(
+                "the change {0} is damaged; remove it: rm {0}",
+                path.display()
+            )
+        })?;
+    }
+    lists.prune(now);
+    write(state, &before, &lists)?;
+    Ok(changes)
+}
+
+/// Removes changes that are in force.
+pub fn forget(changes: &[PathBuf]) -> Result<()> {
+    changes.iter().try_for_each(|change| {
+        fs::remove_file(change).with_context(|| format!("cannot remove {}", change.display()))
+    })
+}
+
+/// Changes that nobody folded in yet, oldest first. Hidden files are being written.
+fn pending(state: &State) -> Result<Vec<PathBuf>> {
+    let folder = state.changes();
+    let entries =
+        fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut changes = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            changes.push(entry.path());
+        }
+    }
+    changes.sort_unstable();
+    Ok(changes)
+}
+
+fn write(state: &State, before: &Lists, after: &Lists) -> Result<()> {
+    if before.block != after.block {
+        file::replace(&state.block_list(), after.block.to_text().as_bytes())?;
+    }
+    if before.allow != after.allow {
+        file::replace(&state.allow_list(), after.allow.to_text().as_bytes())?;
+    }
+    Ok(())
+}

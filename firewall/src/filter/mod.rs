@@ -1,0 +1,137 @@
+//! One filter on one machine: its configuration, its state folder and its data plane; and the one
+//! way anything reaches the kernel: files → ruleset → image → generation, under the lock.
+
+pub mod changes;
+mod held;
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::{
+    config::Config,
+    dataplane::{Change, Dataplane, Interface, Link, Object},
+    image::Image,
+    protected::Protected,
+    record::{Record, Records},
+    state::State,
+};
+use held::Held;
+
+/// One filter on one machine.
+#[derive(Debug)]
+pub struct Filter {
+    /// What the operator configured.
+    pub config: Config,
+    /// Lists, feeds, locks.
+    pub state: State,
+    /// Programs and maps in the kernel.
+    pub dataplane: Dataplane,
+    /// Which build of the kernel program new generations get.
+    pub object: Object,
+}
+
+/// Which interfaces are to enforce.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// Those that are attached already. Short commands never attach.
+    Attached,
+    /// These, and no others.
+    Exactly(Vec<Interface>),
+}
+
+/// What became of an attempt to put the files in force.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Nothing is attached, so nothing can be in force.
+    NothingAttached,
+    /// What the files say was in force already.
+    Unchanged,
+    /// A new generation is in force.
+    Installed {
+        /// Its record.
+        record: Record,
+        /// What was done to each interface.
+        changes: Vec<(String, Change)>,
+        /// Interfaces that were detached because nobody wants them any more.
+        detached: Vec<String>,
+        /// Feeds that are left out because their last good copy is damaged, and why.
+        left_out: Vec<String>,
+    },
+}
+
+impl Outcome {
+    /// The same, with feeds that are left out.
+    fn with_left_out(mut self, feeds: Vec<String>) -> Self {
+        if let Self::Installed { left_out, .. } = &mut self {
+            *left_out = feeds;
+        }
+        self
+    }
+}
+
+impl Filter {
+    /// Records of generations.
+    pub fn records(&self) -> Records {
+        Records::new(self.state.generations())
+    }
+
+    /// Puts what the files say in force on the interfaces that are wanted, after taking in the
+    /// protected addresses that only the caller knows of.
+    pub fn enforce(&self, wanted: Wanted, known: &[Protected]) -> Result<Outcome> {
+        Held::wait(self)?.enforce(wanted, known)
+    }
+
+    /// Puts a change in force that lies in the folder of changes. Whoever holds the lock takes all
+    /// changes with him: where somebody else did so already, there is nothing left to do.
+    pub fn enforce_change(&self, change: &Path) -> Result<Outcome> {
+        let held = Held::wait(self)?;
+        if change.exists() {
+            return held.enforce(Wanted::Attached, &[]);
+        }
+        Ok(match self.dataplane.links()?.is_empty() {
+            true => Outcome::NothingAttached,
+            false => Outcome::Unchanged,
+        })
+    }
+
+    /// Puts an image in force on what is attached, whatever the files say; the next change puts the
+    /// files in force again. `inputs` is what the record calls the image's origin.
+    pub fn install_image(&self, image: &Image, inputs: &str) -> Result<Outcome> {
+        let held = Held::wait(self)?;
+        let before = self.in_force()?;
+        let namespace = before.as_ref().map_or(0, |record| record.namespace);
+        let interfaces = held.attached_interfaces(before.as_ref())?;
+        held.install(image, inputs.to_owned(), namespace, &interfaces)
+    }
+
+    /// Detaches everywhere and removes every pin and record.
+    pub fn unload(&self) -> Result<()> {
+        let _lock = self.state.lock_change()?;
+        self.dataplane.unload()?;
+        let records = self.records();
+        records
+            .numbers()?
+            .into_iter()
+            .try_for_each(|number| records.remove(number))
+    }
+
+    /// The record of the generation that all attached interfaces run; `None` if they differ.
+    pub fn in_force(&self) -> Result<Option<Record>> {
+        let mut generations = Vec::new();
+        for link in self.attached()? {
+            generations.push(self.dataplane.generation_of(&link)?);
+        }
+        generations.dedup();
+        match generations.as_slice() {
+            [Some(number)] => self.records().read(*number),
+            _ => Ok(None),
+        }
+    }
+
+    /// The attachments whose device is there.
+    pub fn attached(&self) -> Result<Vec<Link>> {
+        let links = self.dataplane.links()?;
+        Ok(links.into_iter().filter(|link| link.index != 0).collect())
+    }
+}
