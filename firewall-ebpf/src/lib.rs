@@ -1,8 +1,8 @@
 //! The kernel program: one XDP program that judges each received packet by both its addresses.
 //!
-//! Reading order: [`program::judge`] is the way of a packet; [`packet`] finds the addresses (the
-//! only code that reads packet memory), [`filter`] decides, [`maps`] is what is shared with user
-//! space. On the host everything here is plain Rust, so that parser and decision can be tested.
+//! Reading order: `program::judge` is the way of a packet; [`packet`] finds the addresses (the only
+//! code that reads packet memory), [`filter`] decides, `maps` is what is shared with user space.
+//! On the host parser and decision are plain Rust and can be tested; the rest needs a kernel.
 
 #![cfg_attr(target_arch = "bpf", no_std, feature(core_intrinsics))]
 #![cfg_attr(
@@ -14,6 +14,8 @@
 )]
 
 pub mod filter;
+#[cfg(any(target_arch = "bpf", feature = "lint"))]
 pub mod maps;
 pub mod packet;
+#[cfg(any(target_arch = "bpf", feature = "lint"))]
 pub mod program;
