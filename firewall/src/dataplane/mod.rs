@@ -9,6 +9,7 @@ mod counters;
 mod link;
 mod object;
 mod pins;
+mod trial;
 
 use std::{fs, net::IpAddr, path::Path};
 
@@ -24,6 +25,7 @@ pub use counters::{Events, Hit, boot_time};
 pub use link::{Change, Link};
 pub use object::Object;
 use pins::Pins;
+pub use trial::Trial;
 
 use crate::{config::AttachMode, image::Image, sys};
 
@@ -115,6 +117,16 @@ impl Dataplane {
             let _ = self.pins.remove_generation(number);
         }
         result
+    }
+
+    /// Makes generation `number` of `image` with one copy of the program, as `interface` would have
+    /// it, and attaches it nowhere: packets are handed to it.
+    pub fn try_out(&self, number: u32, image: &Image, interface: Interface) -> Result<Trial> {
+        let interfaces = [interface];
+        object::check_pins(&self.pins, &interfaces)?;
+        let mut programs = self.load(Object::Shipped, number, image, &interfaces)?;
+        let program = programs.pop().context("no program was loaded")?;
+        Ok(Trial::new(program))
     }
 
     /// Loads and fills all of a generation, attached nowhere.

@@ -17,7 +17,7 @@ use super::{
 use crate::{image::Image, sys};
 
 /// Name of the program in both objects.
-const PROGRAM: &str = "firewall";
+pub(super) const PROGRAM: &str = "firewall";
 
 /// Which build of the program is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,8 @@ pub enum Object {
 }
 
 impl Object {
-    fn bytes(self) -> &'static [u8] {
+    /// The object file.
+    pub fn bytes(self) -> &'static [u8] {
         match self {
             Self::Shipped => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/firewall")),
             Self::Trace => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/firewall-trace")),
