@@ -2,7 +2,11 @@
 //! would. Shared by the tests and the demo.
 
 pub mod frame;
+pub mod kernel;
 pub mod lab;
 pub mod namespace;
+pub mod need;
+pub mod packet;
 pub mod product;
+pub mod rules;
 pub mod tap;

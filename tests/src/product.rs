@@ -24,6 +24,24 @@ pub struct Product {
     keep: bool,
 }
 
+/// The product as the last `cargo build` left it, in the folder that the running test was built
+/// into. `CARGO_BIN_EXE_firewall` is there for the package `firewall` alone; building from within a
+/// test would wait for the very lock that `cargo test` holds.
+///
+/// # Errors
+/// It is not there; `cargo xtask test` builds it first.
+pub fn binary() -> Result<PathBuf> {
+    let test = std::env::current_exe().context("cannot find out where this test is")?;
+    let folders = test.ancestors().skip(1).take(2);
+    let mut candidates = folders.map(|folder| folder.join("firewall"));
+    candidates.find(|path| path.is_file()).with_context(|| {
+        format!(
+            "there is no 'firewall' beside {}; run 'cargo build' first",
+            test.display()
+        )
+    })
+}
+
 /// What a command said.
 #[derive(Debug)]
 pub struct Said {

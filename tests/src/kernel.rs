@@ -1,0 +1,143 @@
+//! The kernel program in the real kernel, attached nowhere: frames are handed to it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use firewall::{
+    dataplane::{Dataplane, Events, Hit, Interface, Trial},
+    image::Image,
+    ruleset::Ruleset,
+};
+use firewall_common::{
+    ledger::Role,
+    reason::{Count, Reason},
+};
+use rustix::mount::{UnmountFlags, unmount};
+use tempfile::TempDir;
+
+/// What the program answers (`enum xdp_action`, include/uapi/linux/bpf.h).
+pub const XDP_DROP: u32 = 1;
+/// Likewise.
+pub const XDP_PASS: u32 = 2;
+
+/// Name of the interface that the copy believes to be for.
+const INTERFACE: &str = "trial0";
+
+/// The only generation.
+pub const GENERATION: u32 = 7;
+
+/// A BPF file system of its own; unmounted when dropped.
+#[derive(Debug)]
+pub struct Bpffs(TempDir);
+
+impl Bpffs {
+    /// A folder where one is going to be mounted.
+    pub fn new() -> Result<Self> {
+        Ok(Self(
+            tempfile::Builder::new().prefix("firewall-bpf-").tempdir()?,
+        ))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Bpffs {
+    fn drop(&mut self) {
+        while unmount(self.path(), UnmountFlags::DETACH).is_ok() {}
+    }
+}
+
+/// A loaded ruleset.
+#[derive(Debug)]
+pub struct Kernel {
+    /// What was compiled of the ruleset.
+    pub image: Image,
+    dataplane: Dataplane,
+    trial: Trial,
+    _bpffs: Bpffs,
+}
+
+/// What became of one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The `XDP_*` number.
+    pub action: u32,
+    /// The reason whose counter moved.
+    pub reason: Reason,
+    /// By how many bytes.
+    pub bytes: u64,
+}
+
+impl Kernel {
+    /// Loads `ruleset` for an interface of `role`.
+    pub fn new(ruleset: &Ruleset, role: Role) -> Result<Self> {
+        let bpffs = Bpffs::new()?;
+        let dataplane = Dataplane::new(bpffs.path());
+        dataplane.prepare()?;
+        let image = Image::compile(ruleset)?;
+        let interface = Interface {
+            name: INTERFACE.to_owned(),
+            role,
+            attach: None,
+        };
+        let trial = dataplane.try_out(GENERATION, &image, interface)?;
+        Ok(Self {
+            image,
+            dataplane,
+            trial,
+            _bpffs: bpffs,
+        })
+    }
+
+    /// The program's answer.
+    pub fn answer(&self, frame: &[u8]) -> Result<u32> {
+        self.trial.judge(frame)
+    }
+
+    /// The program's answer, and what it counted.
+    pub fn judge(&self, frame: &[u8]) -> Result<Judged> {
+        let before = self.reasons()?;
+        let action = self.answer(frame)?;
+        let after = self.reasons()?;
+        let mut moved = after.iter().zip(&before).filter(|(new, old)| new != old);
+        let ((reason, new), (_, old)) = moved.next().context("no counter moved")?;
+        anyhow::ensure!(moved.next().is_none(), "a packet was counted twice");
+        anyhow::ensure!(new.packets == old.packets + 1, "not counted as one packet");
+        Ok(Judged {
+            action,
+            reason: *reason,
+            bytes: new.bytes - old.bytes,
+        })
+    }
+
+    /// Packets and bytes by reason.
+    pub fn reasons(&self) -> Result<Vec<(Reason, Count)>> {
+        self.dataplane.reason_counts(INTERFACE)
+    }
+
+    /// Packets and bytes by class.
+    pub fn classes(&self) -> Result<Vec<Count>> {
+        self.dataplane.class_counts(GENERATION)
+    }
+
+    /// Both ledgers.
+    pub fn ledger(&self) -> Result<Vec<Hit>> {
+        self.dataplane.ledger()
+    }
+
+    /// The events that wait from now on.
+    pub fn events(&self) -> Result<Events> {
+        self.dataplane.events()
+    }
+
+    /// Names of the sources of a class.
+    pub fn sources(&self, class: u16) -> Vec<&str> {
+        let class = self.image.class(class);
+        let sources = class.map(|class| class.sources.as_slice());
+        let name = |&source: &u16| self.image.sources[usize::from(source)].name.as_str();
+        sources.unwrap_or_default().iter().map(name).collect()
+    }
+}

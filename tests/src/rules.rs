@@ -1,0 +1,108 @@
+//! Rulesets for tests, and what a packet should come to under them by the host's own reading.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use firewall::{
+    address::Prefix,
+    image::Image,
+    ruleset::{Entry, Ruleset, Source, SourceId, Wish},
+};
+use firewall_common::{
+    class::{Action, ClassId},
+    image::{lookup4, lookup6},
+    reason::Reason,
+};
+use firewall_ebpf::{
+    filter::{Decision, Rules, decide},
+    packet::{Addresses, Halves, Packet},
+};
+use ipnet::IpNet;
+
+/// A ruleset of (source, what it wishes, prefix).
+///
+/// # Panics
+/// A prefix is none.
+pub fn ruleset(entries: &[(&str, Wish, &str)]) -> Ruleset {
+    let mut ruleset = Ruleset::default();
+    for &(name, wish, prefix) in entries {
+        let source = source(&mut ruleset, name, wish);
+        #[expect(
+            clippy::expect_used,
+            reason = "a table with a bad prefix is a failed test"
+        )]
+        let prefix: IpNet = prefix.parse().expect(prefix);
+        push(&mut ruleset, prefix, source);
+    }
+    ruleset
+}
+
+fn source(ruleset: &mut Ruleset, name: &str, wish: Wish) -> SourceId {
+    let source = Source {
+        name: name.to_owned(),
+        wish,
+    };
+    let known = ruleset.sources.iter().position(|other| *other == source);
+    known.unwrap_or_else(|| {
+        ruleset.sources.push(source);
+        ruleset.sources.len() - 1
+    }) as SourceId
+}
+
+fn push(ruleset: &mut Ruleset, prefix: IpNet, source: SourceId) {
+    match Prefix::from(prefix) {
+        Prefix::V4(address, length) => ruleset.v4.push(Entry {
+            address,
+            length,
+            source,
+        }),
+        Prefix::V6(address, length) => ruleset.v6.push(Entry {
+            address,
+            length,
+            source,
+        }),
+    }
+}
+
+/// An image as the kernel's own decision asks it.
+struct OnHost<'a>(&'a Image);
+
+impl Rules for OnHost<'_> {
+    fn class4(&self, address: u32) -> ClassId {
+        lookup4(self.0.v4.as_slice(), address)
+    }
+
+    fn class6(&self, high: u64, low: u64) -> ClassId {
+        lookup6(self.0.v6.as_slice(), high, low)
+    }
+
+    fn action(&self, class: ClassId) -> Option<Action> {
+        Some(self.0.class(class)?.action)
+    }
+}
+
+/// Source and destination of a frame as the kernel's own parser finds them, or why there are none.
+pub fn addresses(frame: &[u8]) -> Result<Addresses, Reason> {
+    let bytes = frame.as_ptr_range();
+    // SAFETY: the range is that of a slice that outlives the packet.
+    unsafe { Packet::new(bytes.start as usize, bytes.end as usize) }.addresses()
+}
+
+/// The kernel's own decision about a frame, made by the host.
+pub fn decide_on_host(image: &Image, frame: &[u8]) -> Result<Decision, Reason> {
+    Ok(decide(&OnHost(image), &addresses(frame)?))
+}
+
+/// The reason for what happens to a frame, found by the host.
+pub fn reason_on_host(image: &Image, frame: &[u8]) -> Reason {
+    decide_on_host(image, frame).map_or_else(|reason| reason, |decision| decision.reason)
+}
+
+/// An address that the parser found; a mapped one is an IPv4 address.
+pub fn ip((high, low): Halves, version: firewall_ebpf::packet::Version) -> IpAddr {
+    match version {
+        firewall_ebpf::packet::Version::V4 => Ipv4Addr::from_bits(low as u32).into(),
+        firewall_ebpf::packet::Version::V6 => {
+            Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into()
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The kernel program in the real kernel by test run: packet × rules → verdict and reason.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cut;
+mod ledger;
+mod mutated;
+mod table;
+
+use std::net::IpAddr;
+
+use firewall::ruleset::{Ruleset, Wish};
+use firewall_common::reason::Reason;
+use tests::{
+    kernel::{Judged, Kernel, XDP_DROP, XDP_PASS},
+    rules::{reason_on_host, ruleset},
+};
+
+/// Addresses of the rules below.
+const INSIDE: [&str; 2] = ["192.0.2.1", "2001:db8:1::1"];
+const ORDINARY: [&str; 2] = ["192.0.2.200", "2001:db8:2::2"];
+const BLOCKED: [&str; 2] = ["203.0.113.7", "2001:db8:bad::7"];
+const MONITORED: [&str; 2] = ["198.51.100.7", "2001:db8:aaaa::7"];
+const ALLOWED: [&str; 2] = ["203.0.113.70", "2001:db8:bad:1::7"];
+
+fn rules() -> Ruleset {
+    ruleset(&[
+        ("local", Wish::Drop, "203.0.113.0/24"),
+        ("local", Wish::Drop, "2001:db8:bad::/48"),
+        ("allow", Wish::Allow, "203.0.113.64/26"),
+        ("allow", Wish::Allow, "2001:db8:bad:1::/64"),
+        ("watched", Wish::Monitor, "198.51.100.0/24"),
+        ("watched", Wish::Monitor, "2001:db8:aaaa::/48"),
+        ("watched", Wish::Monitor, "203.0.113.7/32"),
+    ])
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// A packet, what it is, and what should become of it.
+struct Case {
+    what: String,
+    frame: Vec<u8>,
+    reason: Reason,
+}
+
+fn case(what: impl Into<String>, frame: Vec<u8>, reason: Reason) -> Case {
+    Case {
+        what: what.into(),
+        frame,
+        reason,
+    }
+}
+
+/// The kernel says what the table says, the host says the same, and the frame is counted whole.
+fn check(kernel: &Kernel, cases: impl IntoIterator<Item = Case>) -> usize {
+    let mut checked = 0;
+    for Case {
+        what,
+        frame,
+        reason,
+    } in cases
+    {
+        let action = match reason {
+            Reason::Blocked => XDP_DROP,
+            _ => XDP_PASS,
+        };
+        let bytes = frame.len() as u64;
+        let expected = Judged {
+            action,
+            reason,
+            bytes,
+        };
+        assert_eq!(kernel.judge(&frame).unwrap(), expected, "{what}");
+        let host = reason_on_host(&kernel.image, &frame);
+        assert_eq!(host, reason, "the host about: {what}");
+        checked += 1;
+    }
+    checked
+}
