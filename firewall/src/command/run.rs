@@ -16,7 +16,7 @@ use daemon::Daemon;
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(options: &Options, arguments: &Run) -> Result<Ending> {
-    start_logging(arguments.trace_kernel);
+    start_logging();
     let mut filter = open(options)?;
     if arguments.trace_kernel {
         filter.object = Object::Trace;
@@ -33,17 +33,12 @@ pub fn run(options: &Options, arguments: &Run) -> Result<Ending> {
 }
 
 /// Messages go to standard error; a service has its own clock in the journal.
-fn start_logging(trace: bool) {
-    let level = if trace {
-        tracing::Level::TRACE
-    } else {
-        tracing::Level::INFO
-    };
+fn start_logging() {
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr())
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(level)
+        .with_max_level(tracing::Level::INFO)
         .with_ansi(colours)
         .with_target(false)
         .without_time()
