@@ -41,10 +41,13 @@ impl<'a> Held<'a> {
         self.settle()?;
         let changes = changes::fold(&self.filter.state, self.now)?;
         let before = self.filter.in_force()?;
-        let interfaces = match wanted {
+        let mut interfaces = match wanted {
             Wanted::Attached => self.attached_interfaces(before.as_ref())?,
             Wanted::Exactly(interfaces) => interfaces,
         };
+        // In one order, whoever asks: another order is no change that would need an install.
+        interfaces.sort_by(|one, other| one.name.cmp(&other.name));
+        interfaces.dedup_by(|one, other| one.name == other.name);
         let outcome = match interfaces.is_empty() {
             true => Outcome::NothingAttached,
             false => self.refresh(before, &interfaces, known)?,
