@@ -23,6 +23,7 @@ use crate::{
     inputs::read_lists,
     network::{self, Network},
     protected::Protected,
+    record::Record,
     sys::readable,
 };
 
@@ -68,6 +69,7 @@ impl Daemon {
         let mut folder = watch::folder(self.filter.state.root())?;
         let outcome = self.filter.enforce(self.wanted(Missing::IsAnError)?, &[])?;
         self.installed(&outcome);
+        self.adopted(&outcome)?;
         self.advise()?;
         let mut events = readable(self.filter.dataplane.events()?)?;
         let mut look = self.next_look();
@@ -111,18 +113,24 @@ impl Daemon {
     fn installed(&mut self, outcome: &Outcome) {
         report(outcome);
         if let Outcome::Installed { record, .. } = outcome {
-            let names: Vec<String> = record
-                .interfaces
-                .iter()
-                .map(|interface| format!("{} ({})", interface.name, interface.role.as_str()))
-                .collect();
-            let (number, entries) = (record.number, record.entries);
+            info!("generation {} in force: {}", record.number, extent(record));
+            self.follow_kernel_log();
+        }
+    }
+
+    /// Says that what an earlier run left is what the files say.
+    fn adopted(&mut self, outcome: &Outcome) -> Result<()> {
+        if let Outcome::Unchanged = outcome
+            && let Some(record) = self.filter.in_force()?
+        {
             info!(
-                "generation {number} in force: {entries} entries on {}",
-                names.join(", ")
+                "generation {} in force already: {}",
+                record.number,
+                extent(&record)
             );
             self.follow_kernel_log();
         }
+        Ok(())
     }
 
     /// Says what the operator could do better.
@@ -222,6 +230,15 @@ impl Daemon {
             }
         }
     }
+}
+
+/// How much a generation enforces, and where.
+fn extent(record: &Record) -> String {
+    let interfaces = record.interfaces.iter();
+    let names: Vec<String> = interfaces
+        .map(|interface| format!("{} ({})", interface.name, interface.role.as_str()))
+        .collect();
+    format!("{} entries on {}", record.entries, names.join(", "))
 }
 
 async fn follow<L: log::Log>(mut logger: AsyncFd<EbpfLogger<L>>) {
