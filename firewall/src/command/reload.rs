@@ -1,39 +1,62 @@
 //! `reload`: take configuration and lists into force now, and tell a live run to read them again.
 
 use anyhow::{Context, Result};
+use firewall_common::ledger::Role;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Ending, ending};
 use crate::{
-    dataplane::Interface,
+    dataplane::{Interface, Link},
     filter::{Filter, Wanted},
 };
 
 /// Detaches what is no longer configured and enforces the rest. Attaching is for a live run.
 pub fn run(filter: &Filter) -> Result<Ending> {
-    let configured = &filter.config.interfaces;
-    let record = filter.in_force()?;
     let attached = filter.dataplane.links()?;
-    let stays = |name: &String| configured.is_empty() || configured.contains(name);
-    let interfaces = attached
-        .into_iter()
-        .filter(|link| stays(&link.interface))
-        .map(|link| {
-            let recorded = record
-                .as_ref()
-                .and_then(|record| record.interface(&link.interface));
-            Interface {
-                role: recorded.map_or(firewall_common::ledger::Role::Unknown, |known| known.role),
-                name: link.interface,
-                attach: None,
-            }
-        });
-    let outcome = filter.enforce(Wanted::Exactly(interfaces.collect()), &[])?;
-    if let Some(process) = filter.state.running() {
-        let pid = Pid::from_raw(process).context("the run lock names no process")?;
-        kill_process(pid, Signal::HUP).with_context(|| {
-            format!("cannot tell 'firewall run' (process {process}); run as root")
-        })?;
+    let interfaces = configured(filter, &attached)?;
+    let running = filter.state.running();
+    if interfaces.is_empty() && !attached.is_empty() {
+        // Detaching first would leave no filter at all until a run has attached to others.
+        let process = running.with_context(|| none_configured(filter, &attached))?;
+        hang_up(process)?;
+        return Ok(Ending::Success);
+    }
+    let outcome = filter.enforce(Wanted::Exactly(interfaces), &[])?;
+    if let Some(process) = running {
+        hang_up(process)?;
     }
     Ok(ending(&outcome))
+}
+
+/// The attached interfaces that are still configured.
+fn configured(filter: &Filter, attached: &[Link]) -> Result<Vec<Interface>> {
+    let names = &filter.config.interfaces;
+    let record = filter.in_force()?;
+    let role = |name: &str| record.as_ref()?.interface(name).map(|known| known.role);
+    let stays = |link: &&Link| names.is_empty() || names.contains(&link.interface);
+    let interface = |link: &Link| Interface {
+        role: role(&link.interface).unwrap_or(Role::Unknown),
+        name: link.interface.clone(),
+        attach: None,
+    };
+    Ok(attached.iter().filter(stays).map(interface).collect())
+}
+
+fn none_configured(filter: &Filter, attached: &[Link]) -> String {
+    let names: Vec<&str> = attached
+        .iter()
+        .map(|link| link.interface.as_str())
+        .collect();
+    format!(
+        "none of the attached interfaces ({}) is in the configuration, which names {}; start \
+         'firewall run' to attach there, or 'firewall unload' to filter nothing",
+        names.join(", "),
+        filter.config.interfaces.join(", ")
+    )
+}
+
+fn hang_up(process: i32) -> Result<()> {
+    let pid = Pid::from_raw(process).context("the run lock names no process")?;
+    kill_process(pid, Signal::HUP)
+        .with_context(|| format!("cannot tell 'firewall run' (process {process}); run as root"))
 }
