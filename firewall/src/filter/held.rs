@@ -146,8 +146,9 @@ impl<'a> Held<'a> {
             entries: image.entries,
             classes: Record::classes(image),
         };
-        let changes = self.put_in_force(&record, image, interfaces)?;
-        let detached = self.detach_others(interfaces)?;
+        let mut changes = self.put_in_force(&record, image, interfaces)?;
+        let (gone, detached) = self.detach_others(interfaces)?;
+        changes.extend(gone.into_iter().map(|name| (name, Change::Gone)));
         self.retire(record.number)?;
         Ok(Outcome::Installed {
             record,
@@ -213,19 +214,20 @@ impl<'a> Held<'a> {
         result.context("the generation before stays in force")
     }
 
-    fn detach_others(&self, wanted: &[Interface]) -> Result<Vec<String>> {
+    /// Removes the attachments to interfaces that nobody wants: those whose device is gone, and the
+    /// others.
+    fn detach_others(&self, wanted: &[Interface]) -> Result<(Vec<String>, Vec<String>)> {
         let dataplane = &self.filter.dataplane;
-        let mut detached = Vec::new();
-        for link in dataplane.links()? {
-            if !wanted
-                .iter()
-                .any(|interface| interface.name == link.interface)
-            {
-                dataplane.detach(&link.interface)?;
-                detached.push(link.interface);
-            }
+        let is_wanted = |link: &Link| wanted.iter().any(|it| it.name == link.interface);
+        let mut links = dataplane.links()?;
+        links.retain(|link| !is_wanted(link));
+        for link in &links {
+            dataplane.detach(&link.interface)?;
         }
-        Ok(detached)
+        let (gone, detached): (Vec<Link>, Vec<Link>) =
+            links.into_iter().partition(|link| link.index == 0);
+        let names = |links: Vec<Link>| links.into_iter().map(|link| link.interface).collect();
+        Ok((names(gone), names(detached)))
     }
 
     /// Adds up what all generations but `current` counted, and removes them.
