@@ -112,10 +112,7 @@ fn finish(
         filter.enforce(Wanted::Attached, &[])?
     } else {
         let path = changes::store(&filter.state, &change)?;
-        filter.enforce_change(&path).context(
-            "stored, but not put in force; what was in force stays, and 'firewall reload' tries \
-             again",
-        )?
+        filter.enforce_change(&path)?
     };
     let (done, undone) = words(change.verb);
     say(output, json, change.verb, done, &change.prefixes)?;
@@ -246,9 +243,11 @@ fn check_width(prefix: IpNet, force: bool) -> Result<()> {
 }
 
 fn check_protected(prefix: IpNet, protected: &[Protected]) -> Result<()> {
+    // The narrowest says most: our own address is also on a network that we are connected to.
     match protected
         .iter()
-        .find(|protected| protected.prefix.contains(&prefix))
+        .filter(|protected| protected.prefix.contains(&prefix))
+        .max_by_key(|protected| protected.prefix.prefix_len())
     {
         Some(Protected {
             prefix: wider,

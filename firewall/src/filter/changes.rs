@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    io::Write as _,
-    path::PathBuf,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -27,9 +27,17 @@ pub fn store(state: &State, change: &Change) -> Result<PathBuf> {
         .as_nanos();
     let name = format!("{nanoseconds:020}-{}", std::process::id());
     let path = state.changes().join(name);
-    file::replace(&path, change.to_text().as_bytes())?;
-    audit(state, change)?;
+    file::replace(&path, change.to_text().as_bytes()).context("nothing was changed")?;
+    audit(state, change)
+        .inspect_err(|_| withdraw(&path))
+        .context("nothing was changed")?;
     Ok(path)
+}
+
+/// Takes a change back that could not be folded in.
+pub fn withdraw(change: &Path) {
+    // What brought us here is what is reported; a change that stays is named by the next fold.
+    let _ = fs::remove_file(change);
 }
 
 /// Appends a line to the audit trail: who did what, when.
@@ -45,9 +53,21 @@ fn audit(state: &State, change: &Change) -> Result<()> {
         "until": change.note.until,
         "reason": change.note.reason,
     });
-    file::append(&path)
-        .and_then(|mut file| writeln!(file, "{line}"))
-        .with_context(|| format!("cannot write {}; is the disk full?", path.display()))
+    append_line(&path, &line.to_string()).with_context(|| {
+        format!(
+            "cannot write {}; check space and permissions",
+            path.display()
+        )
+    })
+}
+
+/// Appends a line whole or not at all: others append at the same time, and the disk may be full.
+fn append_line(path: &Path, line: &str) -> io::Result<()> {
+    let mut file = file::append(path)?;
+    file.lock()?;
+    let length = file.metadata()?.len();
+    let written = file.write_all(format!("{line}\n").as_bytes());
+    written.or_else(|failure| file.set_len(length).and(Err(failure)))
 }
 
 /// Folds all changes into the lists, and removes what has ended at `now` from them. The changes

@@ -1,6 +1,6 @@
 //! What is done under the lock: fold changes in, compile, install, retire.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use firewall_common::{ledger::Role, reason::Count};
@@ -36,10 +36,19 @@ impl<'a> Held<'a> {
         })
     }
 
-    /// Folds all changes in and puts what the files say in force.
-    pub fn enforce(&self, wanted: Wanted, known: &[Protected]) -> Result<Outcome> {
+    /// Tidies up after a crash and folds all changes into the lists.
+    pub fn fold(&self) -> Result<Vec<PathBuf>> {
         self.settle()?;
-        let changes = changes::fold(&self.filter.state, self.now)?;
+        changes::fold(&self.filter.state, self.now)
+    }
+
+    /// Puts what the files say in force, and forgets the changes that were folded into them.
+    pub fn enforce(
+        &self,
+        folded: Vec<PathBuf>,
+        wanted: Wanted,
+        known: &[Protected],
+    ) -> Result<Outcome> {
         let before = self.filter.in_force()?;
         let mut interfaces = match wanted {
             Wanted::Attached => self.attached_interfaces(before.as_ref())?,
@@ -52,7 +61,7 @@ impl<'a> Held<'a> {
             true => Outcome::NothingAttached,
             false => self.refresh(before, &interfaces, known)?,
         };
-        changes::forget(&changes)?;
+        changes::forget(&folded)?;
         Ok(outcome)
     }
 

@@ -6,7 +6,7 @@ mod held;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{
     config::Config,
@@ -79,15 +79,22 @@ impl Filter {
     /// Puts what the files say in force on the interfaces that are wanted, after taking in the
     /// protected addresses that only the caller knows of.
     pub fn enforce(&self, wanted: Wanted, known: &[Protected]) -> Result<Outcome> {
-        Held::wait(self)?.enforce(wanted, known)
+        let held = Held::wait(self)?;
+        held.enforce(held.fold()?, wanted, known)
     }
 
     /// Puts a change in force that lies in the folder of changes. Whoever holds the lock takes all
-    /// changes with him: where somebody else did so already, there is nothing left to do.
+    /// changes with him: where somebody else did so already, there is nothing left to do. A change
+    /// that does not even get into the lists is withdrawn, or it would keep all later ones out.
     pub fn enforce_change(&self, change: &Path) -> Result<Outcome> {
         let held = Held::wait(self)?;
         if change.exists() {
-            return held.enforce(Wanted::Attached, &[]);
+            let folded = held.fold().inspect_err(|_| changes::withdraw(change));
+            let folded = folded.context("nothing was changed")?;
+            return held.enforce(folded, Wanted::Attached, &[]).context(
+                "stored, but not put in force; what was in force stays, and 'firewall reload' \
+                 tries again",
+            );
         }
         Ok(match self.dataplane.links()?.is_empty() {
             true => Outcome::NothingAttached,
