@@ -7,6 +7,7 @@ pub mod lab;
 pub mod namespace;
 pub mod need;
 pub mod packet;
+pub mod probe;
 pub mod product;
 pub mod rules;
 pub mod tap;

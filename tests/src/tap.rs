@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use nix::{
     ifaddrs::getifaddrs,
     sys::socket::{
-        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send,
+        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recvfrom, send,
         setsockopt, socket, sockopt,
     },
 };
@@ -19,6 +19,9 @@ use crate::namespace::Namespace;
 
 /// Bytes that the kernel keeps for us; a demo's worth of frames.
 const BUFFER: usize = 64 << 20;
+
+/// What our side sent (include/uapi/linux/if_packet.h).
+const PACKET_OUTGOING: u8 = 4;
 
 /// A packet socket on one device.
 #[derive(Debug)]
@@ -57,12 +60,16 @@ impl Tap {
         }
     }
 
-    /// The next frame that came in, if one waits.
+    /// The next frame that came in, if one waits. A packet socket sees what goes out as well, such as
+    /// ICMP errors that quote what came in; that is passed over.
     pub fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>> {
-        match recv(self.0.as_raw_fd(), buffer, MsgFlags::empty()) {
-            Ok(length) => Ok(Some(length)),
-            Err(nix::Error::EAGAIN) => Ok(None),
-            Err(error) => Err(io::Error::from(error)).context("cannot receive a frame"),
+        loop {
+            match recvfrom::<LinkAddr>(self.0.as_raw_fd(), buffer) {
+                Ok((_, Some(from))) if from.pkttype() == PACKET_OUTGOING => {}
+                Ok((length, _)) => return Ok(Some(length)),
+                Err(nix::Error::EAGAIN) => return Ok(None),
+                Err(error) => return Err(io::Error::from(error)).context("cannot receive a frame"),
+            }
         }
     }
 

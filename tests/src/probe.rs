@@ -1,0 +1,138 @@
+//! Single packets through the gateway, each with an answer: did it arrive?
+
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    frame::{ethernet, udp},
+    lab::{HOSTS, Lab},
+    tap::Tap,
+};
+
+/// Somebody whom nothing lists, IPv4 and IPv6.
+pub const NOBODY: (&str, &str) = ("192.0.2.254", "2001:db8:ffff::fe");
+
+/// For a marker; the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// For a packet that a later one has overtaken on another CPU.
+const OVERTAKEN: Duration = Duration::from_millis(10);
+
+/// Which way through the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the inside hosts.
+    Out,
+    /// From the outside.
+    In,
+}
+
+/// Sends probes and watches both ends.
+#[derive(Debug)]
+pub struct Probe {
+    inside: Tap,
+    outside: Tap,
+    macs: ([u8; 6], [u8; 6]),
+    sent: u32,
+}
+
+impl Probe {
+    /// A probe for both ways through the gateway of `lab`.
+    pub fn new(lab: &Lab) -> Result<Self> {
+        Ok(Self {
+            inside: lab.inside_tap()?,
+            outside: lab.outside_tap()?,
+            macs: lab.gateway_macs()?,
+            sent: 0,
+        })
+    }
+
+    /// Whether a packet from the first inside host to `remote` arrives.
+    pub fn reaches(&mut self, remote: &str) -> Result<bool> {
+        let remote: IpAddr = remote.parse()?;
+        let host = if remote.is_ipv4() {
+            HOSTS[0].0
+        } else {
+            HOSTS[0].1
+        };
+        self.passes(Way::Out, host.parse()?, remote)
+    }
+
+    /// Whether a packet from `remote` to the first inside host arrives.
+    pub fn is_reached_from(&mut self, remote: &str) -> Result<bool> {
+        let remote: IpAddr = remote.parse()?;
+        let host = if remote.is_ipv4() {
+            HOSTS[0].0
+        } else {
+            HOSTS[0].1
+        };
+        self.passes(Way::In, remote, host.parse()?)
+    }
+
+    /// Whether a packet arrives. A marker that nothing lists is sent after it: once that one is
+    /// there, the packet is there or lost.
+    pub fn passes(&mut self, way: Way, source: IpAddr, destination: IpAddr) -> Result<bool> {
+        self.sent += 1;
+        let (probe, marker) = (
+            format!("probe {:08}", self.sent),
+            format!("after {:08}", self.sent),
+        );
+        self.send(way, source, destination, &probe)?;
+        let (from, to) = marker_ends(way, source.is_ipv4())?;
+        self.send(way, from, to, &marker)?;
+        let mut arrived = false;
+        self.wait_for(way, &marker, |frame| {
+            arrived |= frame.ends_with(probe.as_bytes());
+        })?;
+        if !arrived {
+            self.receiver(way).drain(OVERTAKEN, |frame| {
+                arrived |= frame.ends_with(probe.as_bytes());
+            })?;
+        }
+        Ok(arrived)
+    }
+
+    fn send(&self, way: Way, from: IpAddr, to: IpAddr, payload: &str) -> Result<()> {
+        let (tap, mac) = match way {
+            Way::Out => (&self.inside, self.macs.0),
+            Way::In => (&self.outside, self.macs.1),
+        };
+        tap.send(&ethernet(mac).ip(&udp(from, to, payload.as_bytes())))
+    }
+
+    fn receiver(&self, way: Way) -> &Tap {
+        match way {
+            Way::Out => &self.outside,
+            Way::In => &self.inside,
+        }
+    }
+
+    fn wait_for(&self, way: Way, marker: &str, mut each: impl FnMut(&[u8])) -> Result<()> {
+        let start = Instant::now();
+        let mut buffer = [0; 2048];
+        loop {
+            match self.receiver(way).receive(&mut buffer)? {
+                Some(length) if buffer[..length].ends_with(marker.as_bytes()) => return Ok(()),
+                Some(length) => each(&buffer[..length]),
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+            ensure!(start.elapsed() < PATIENCE, "not even the marker arrived");
+        }
+    }
+}
+
+fn marker_ends(way: Way, ipv4: bool) -> Result<(IpAddr, IpAddr)> {
+    let (host, nobody) = match ipv4 {
+        true => (HOSTS[2].0, NOBODY.0),
+        false => (HOSTS[2].1, NOBODY.1),
+    };
+    let (host, nobody) = (host.parse()?, nobody.parse().context(nobody)?);
+    Ok(match way {
+        Way::Out => (host, nobody),
+        Way::In => (nobody, host),
+    })
+}

@@ -1,0 +1,8 @@
+//! The product in network namespaces, with real packets.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod devices;
+mod force;
+mod refuse;
+mod scene;
