@@ -11,7 +11,7 @@ const TOOLCHAIN: &str = "1.95.0";
 fn main() -> Result<()> {
     // SAFETY: a build script has one thread here. `-Z build-std=core`, which the BPF target needs,
     // is refused by a stable toolchain without this.
-    unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "1") };
+    unsafe { env::set_var("RUSTC_BOOTSTRAP", "1") };
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../firewall-ebpf");
     println!("cargo:rerun-if-changed={root}/../firewall-common/src");
     build_ebpf(

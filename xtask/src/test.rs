@@ -32,6 +32,8 @@ const STAGES: &[Stage] = &[
             "clippy",
             "--workspace",
             "--all-targets",
+            // With the parts of the kernel program that the host does not build otherwise.
+            "--all-features",
             "--",
             "--deny",
             "warnings",
@@ -47,6 +49,10 @@ const STAGES: &[Stage] = &[
             "--",
             "--show-output",
         ],
+    },
+    Stage {
+        name: "the product, for the tests that run it",
+        arguments: &["build", "--package", "firewall"],
     },
     // One at a time: they share the kernel, and two cores are few for timed traffic.
     Stage {
