@@ -183,6 +183,7 @@ fn note(arguments: &Add, now: Timestamp) -> Result<Note> {
 fn read_prefixes(arguments: &Prefixes) -> Result<Vec<IpNet>> {
     let mut prefixes = arguments.prefixes.clone();
     if let Some(path) = &arguments.file {
+        let given = prefixes.len();
         let text = read_text(path)?;
         let mut bad = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -200,6 +201,10 @@ fn read_prefixes(arguments: &Prefixes) -> Result<Vec<IpNet>> {
                 bad.len(),
                 bad.join("\n")
             );
+        }
+        if prefixes.len() == given {
+            // More likely that what writes it failed than that somebody wants nothing done.
+            bail!("{} holds no address; nothing was changed", path.display());
         }
     }
     prefixes.sort_unstable();
