@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -103,7 +103,8 @@ impl Product {
         ]
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command on this installation, for those who want to run it their own way.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command
             .args(self.options())
@@ -116,6 +117,21 @@ impl Product {
     pub fn run(&self, namespace: &Namespace, arguments: &[&str]) -> Result<Said> {
         let output = namespace.enter(|| self.command(arguments).output())??;
         Ok(said(&output))
+    }
+
+    /// Runs a command to its end where we are, with `input` as its standard input.
+    pub fn run_here(&self, arguments: &[&str], input: &str) -> Result<Said> {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A command that does not read its input may be gone already.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        Ok(said(&child.wait_with_output()?))
     }
 
     /// Runs a command in a namespace that must end with 0; returns its standard output.
@@ -144,6 +160,7 @@ impl Product {
         let child = namespace.enter(|| {
             self.command(arguments)
                 .env("NO_COLOR", "1")
+                .stdout(Stdio::null())
                 .stderr(Stdio::piped())
                 .spawn()
         })??;

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod devices;
+mod expiry;
 mod force;
+mod names;
 mod refuse;
 mod scene;
+mod swaps;

@@ -1,0 +1,240 @@
+//! Generations change under traffic, and in the middle of being killed.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use firewall::{
+    dataplane::{Interface, Object},
+    image::Image,
+    ruleset::Wish,
+};
+use firewall_common::ledger::Role;
+use serde_json::Value;
+use tests::{
+    frame::{ethernet, udp},
+    lab::HOSTS,
+    product::Said,
+    rules::ruleset,
+    skip_unless,
+    tap::Tap,
+};
+
+use super::scene::{BOTH, Scene, names};
+
+/// In every generation.
+const ALWAYS: [&str; 2] = ["203.0.113.7", "2001:db8:bad::7"];
+/// In none.
+const NEVER: &str = "192.0.2.200";
+
+const SWAPS: u64 = 200;
+
+/// Packets to listed and ordinary addresses in turn, until told to stop.
+struct Traffic<'a> {
+    tap: &'a Tap,
+    towards_gateway: [u8; 6],
+    rounds: &'a AtomicU64,
+    stop: &'a AtomicBool,
+}
+
+impl Traffic<'_> {
+    fn flow(&self) {
+        let [host, host6] = [HOSTS[0].0, HOSTS[0].1].map(|host| host.parse().unwrap());
+        let frame = |from, to: &str, mark: &str| {
+            ethernet(self.towards_gateway).ip(&udp(from, to.parse().unwrap(), mark.as_bytes()))
+        };
+        let listed = [
+            frame(host, ALWAYS[0], "leak"),
+            frame(host6, ALWAYS[1], "leak"),
+        ];
+        let ordinary = frame(host, NEVER, "good");
+        while !self.stop.load(Ordering::Relaxed) {
+            listed
+                .iter()
+                .for_each(|frame| self.tap.send(frame).unwrap());
+            self.tap.send(&ordinary).unwrap();
+            self.rounds.fetch_add(1, Ordering::Relaxed);
+            // The taps' buffers are finite; this is still thousands of packets for each swap.
+            thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+/// Waits until `count` more rounds of traffic were sent.
+fn more(rounds: &AtomicU64, count: u64) {
+    let end = rounds.load(Ordering::Relaxed) + count;
+    while rounds.load(Ordering::Relaxed) < end {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn swapping_generations_under_traffic_leaks_nothing_and_loses_nothing() {
+    skip_unless!(
+        "swapping_generations_under_traffic_leaks_nothing_and_loses_nothing",
+        Netns
+    );
+    let scene = Scene::left_in_force(BOTH);
+    scene.done(&["block", ALWAYS[0], ALWAYS[1]]);
+    let (inside, outside) = (
+        scene.lab.inside_tap().unwrap(),
+        scene.lab.outside_tap().unwrap(),
+    );
+    let (rounds, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let traffic = Traffic {
+        tap: &inside,
+        towards_gateway: scene.lab.gateway_macs().unwrap().0,
+        rounds: &rounds,
+        stop: &stop,
+    };
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| traffic.flow());
+        more(&rounds, 10);
+        swap(&scene, &rounds);
+        stop.store(true, Ordering::Relaxed);
+        sender.join().unwrap();
+    });
+    let (mut leaked, mut arrived) = (0, 0);
+    outside
+        .drain(Duration::from_millis(500), |frame| {
+            leaked += u64::from(frame.ends_with(b"leak"));
+            arrived += u64::from(frame.ends_with(b"good"));
+        })
+        .unwrap();
+    assert_eq!(leaked, 0);
+    assert_eq!(arrived, rounds.load(Ordering::Relaxed));
+}
+
+/// Full installs of two images in turn, and between them moves back and forth between the two.
+fn swap(scene: &Scene, rounds: &AtomicU64) {
+    let dataplane = scene.dataplane();
+    let interfaces = ["eth0", "eth1"].map(|name| Interface {
+        name: name.to_owned(),
+        role: Role::Unknown,
+        attach: None,
+    });
+    let always = ALWAYS.map(|address| ("local", Wish::Drop, address));
+    let hosts =
+        ALWAYS.map(|address| format!("{address}/{}", if address.contains(':') { 128 } else { 32 }));
+    let wider = ruleset(&[
+        ("local", Wish::Drop, "203.0.113.0/24"),
+        ("local", Wish::Drop, "2001:db8:bad::/48"),
+    ]);
+    let exact = ruleset(&[
+        (always[0].0, Wish::Drop, &hosts[0]),
+        (always[1].0, Wish::Drop, &hosts[1]),
+    ]);
+    let images = [wider, exact].map(|ruleset| Image::compile(&ruleset).unwrap());
+    let mut number = scene.generation();
+    for swap in 0..SWAPS {
+        let image = &images[swap as usize % 2];
+        number += 1;
+        dataplane
+            .install(Object::Shipped, number, image, &interfaces)
+            .unwrap();
+        dataplane.remove_generation(number - 1).unwrap();
+        more(rounds, 3);
+    }
+}
+
+/// A number from 0 to below `end`, of the clock: when a kill comes is the one thing here that
+/// should differ from run to run.
+fn some(end: u64) -> u64 {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    u64::from(now.subsec_nanos()) % end
+}
+
+#[test]
+fn kills_in_the_middle_of_installs_are_repaired_by_the_next_change() {
+    skip_unless!(
+        "kills_in_the_middle_of_installs_are_repaired_by_the_next_change",
+        Netns
+    );
+    let mut scene = Scene::left_in_force(BOTH);
+    scene.done(&["block", ALWAYS[0], ALWAYS[1]]);
+    let start = Instant::now();
+    scene.done(&["block", "198.51.100.255"]);
+    let whole = start.elapsed().as_micros() as u64;
+    for round in 0..50 {
+        let address = format!("198.51.100.{round}");
+        let block = scene
+            .product
+            .spawn(&scene.lab.gateway, &["block", &address])
+            .unwrap();
+        thread::sleep(Duration::from_micros(1000 + some(whole)));
+        block.kill().unwrap();
+        if round % 10 == 0 {
+            assert!(ALWAYS.iter().all(|address| scene.drops(address)));
+        }
+    }
+    scene.done(&["block", "198.51.101.1"]);
+    let generation = scene.generation();
+    assert_eq!(scene.dataplane().generations().unwrap(), [generation]);
+    // A hidden file is one that was being written when its writer was killed: no change yet.
+    let mut changes = names(&scene.product.state().join("changes"));
+    changes.retain(|name| !name.starts_with('.'));
+    assert!(changes.is_empty(), "{changes:?}");
+    assert_eq!(scene.run(&["status"]).code, 0);
+    assert!(scene.drops("198.51.101.1") && !scene.drops(NEVER));
+    assert!(ALWAYS.iter().all(|address| scene.drops(address)));
+    // What the list has is what the kernel drops, whichever of the killed ones got that far.
+    let listed = scene.run(&["list", "--local"]).stdout;
+    for round in 0..50 {
+        let address = format!("198.51.100.{round}");
+        let is_listed = listed.contains(&format!("{address}/32"));
+        assert_eq!(
+            scene.run(&["why", &address]).code,
+            i32::from(is_listed),
+            "{address}"
+        );
+    }
+}
+
+#[test]
+fn a_hundred_blocks_at_once_are_all_in_force() {
+    skip_unless!("a_hundred_blocks_at_once_are_all_in_force", Netns);
+    let mut scene = Scene::left_in_force(BOTH);
+    let before = scene.generation();
+    let addresses: Vec<String> = (0..100).map(|host| format!("198.51.100.{host}")).collect();
+    let said: Vec<Said> = thread::scope(|scope| {
+        let block = |address| {
+            let scene = &scene;
+            scope.spawn(move || scene.run(&["block", address]))
+        };
+        let running: Vec<_> = addresses.iter().map(|address| block(address)).collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    for (said, address) in said.iter().zip(&addresses) {
+        assert_eq!(
+            (said.code, &said.stdout),
+            (0, &format!("blocked {address}\n")),
+            "{}",
+            said.stderr
+        );
+    }
+    let why: Vec<&str> = ["why"]
+        .into_iter()
+        .chain(addresses.iter().map(String::as_str))
+        .collect();
+    let answers = scene.json(&why);
+    assert_eq!(answers.len(), 100);
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer["verdict"] == "blocked" && answer["in_force"] == true)
+    );
+    let installs = scene.generation() - before;
+    assert!((1..=100).contains(&installs), "{installs} installs");
+    assert!(scene.drops("198.51.100.0") && scene.drops("198.51.100.99"));
+    let audit = std::fs::read_to_string(scene.product.state().join("audit.jsonl")).unwrap();
+    let lines: Vec<Value> = audit
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 100);
+}
