@@ -210,3 +210,27 @@ fn a_configuration_that_names_none_of_the_attached_interfaces_needs_a_run() {
         (None, true)
     );
 }
+
+#[test]
+fn without_a_configuration_what_is_attached_stays_though_its_address_goes() {
+    skip_unless!(
+        "without_a_configuration_what_is_attached_stays_though_its_address_goes",
+        Netns
+    );
+    let scene = Scene::left_in_force(BOTH);
+    // Nothing here would be chosen: all devices are veths.
+    scene.product.configure("").unwrap();
+    let daemon = scene.start();
+    let attached = (scene.xdp("eth0"), scene.xdp("eth1"));
+    scene
+        .lab
+        .gateway
+        .ip(&["addr", "flush", "dev", "eth1"])
+        .unwrap();
+    // The run looks again, and a change made after that proves that it has.
+    daemon.hang_up().unwrap();
+    scene.done(&["block", BAD]);
+    assert_eq!(scene.dataplane().links().unwrap().len(), 2);
+    assert!(attached.0.is_some() && attached.1.is_some());
+    drop(daemon);
+}

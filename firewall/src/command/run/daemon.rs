@@ -151,7 +151,7 @@ impl Daemon {
             self.arguments.interface.as_slice(),
             config.interfaces.as_slice(),
         ) {
-            ([], []) => network.select(),
+            ([], []) => self.chosen(&network)?,
             ([], configured) => configured.to_vec(),
             (given, _) => given.to_vec(),
         };
@@ -178,6 +178,18 @@ impl Daemon {
             });
         }
         Ok(Wanted::Exactly(interfaces))
+    }
+
+    /// What to attach to when nobody says. What is attached stays: an address that a lease took away
+    /// for a moment must not take the filter away.
+    fn chosen(&self, network: &Network) -> Result<Vec<String>> {
+        let mut names = network.select();
+        for link in self.filter.attached()? {
+            if !names.contains(&link.interface) {
+                names.push(link.interface);
+            }
+        }
+        Ok(names)
     }
 
     /// Reads the configuration again; a bad one changes nothing.
