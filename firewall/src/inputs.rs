@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    address::Prefix,
     config::{Config, Feed, Mode},
     feed::{
         format::{self, Format, Parsed},
@@ -14,7 +13,7 @@ use crate::{
     file,
     local::{ALLOW, LOCAL, List, Lists},
     protected::{Facts, Protected},
-    ruleset::{Entry, Ruleset, Source, SourceId, Wish},
+    ruleset::{Ruleset, Wish},
     state::{self, State},
 };
 
@@ -100,8 +99,8 @@ impl Inputs {
         let mut ruleset = Ruleset::default();
         let mut left_out = Vec::new();
         for protected in &self.protected {
-            let source = source(&mut ruleset, protected.kind.as_str(), Wish::Protect)?;
-            push(&mut ruleset, protected.prefix.into(), source);
+            let source = ruleset.source(protected.kind.as_str(), Wish::Protect)?;
+            ruleset.push(protected.prefix.into(), source);
         }
         add_list(&mut ruleset, ALLOW, Wish::Allow, &self.lists.allow, now)?;
         add_list(&mut ruleset, LOCAL, Wish::Drop, &self.lists.block, now)?;
@@ -166,22 +165,6 @@ pub fn read_lists(state: &State) -> Result<Lists> {
     })
 }
 
-/// The source of that name, made if need be.
-fn source(ruleset: &mut Ruleset, name: &str, wish: Wish) -> Result<SourceId> {
-    let known = ruleset
-        .sources
-        .iter()
-        .position(|source| source.name == name && source.wish == wish);
-    let index = known.unwrap_or_else(|| {
-        ruleset.sources.push(Source {
-            name: name.to_owned(),
-            wish,
-        });
-        ruleset.sources.len() - 1
-    });
-    SourceId::try_from(index).context("there are more than 65,536 sources; switch feeds off")
-}
-
 fn add_list(
     ruleset: &mut Ruleset,
     name: &str,
@@ -189,9 +172,9 @@ fn add_list(
     list: &List,
     now: Timestamp,
 ) -> Result<()> {
-    let source = source(ruleset, name, wish)?;
+    let source = ruleset.source(name, wish)?;
     for (prefix, _) in list.live(now) {
-        push(ruleset, prefix.into(), source);
+        ruleset.push(prefix.into(), source);
     }
     Ok(())
 }
@@ -201,23 +184,8 @@ fn add_feed(ruleset: &mut Ruleset, feed: &Feed, guarded: &Guarded) -> Result<()>
         Mode::Enforce => Wish::Drop,
         Mode::Monitor | Mode::Off => Wish::Monitor,
     };
-    let source = source(ruleset, feed.name.as_str(), wish)?;
+    let source = ruleset.source(feed.name.as_str(), wish)?;
     ruleset.v4.extend(guarded.entries_v4(source));
     ruleset.v6.extend(guarded.entries_v6(source));
     Ok(())
-}
-
-fn push(ruleset: &mut Ruleset, prefix: Prefix, source: SourceId) {
-    match prefix {
-        Prefix::V4(address, length) => ruleset.v4.push(Entry {
-            address,
-            length,
-            source,
-        }),
-        Prefix::V6(address, length) => ruleset.v6.push(Entry {
-            address,
-            length,
-            source,
-        }),
-    }
 }

@@ -1,6 +1,8 @@
 //! The ruleset: every indicator that should be in force, with the sources that name it. Pure data.
 
-use crate::address::Address;
+use anyhow::{Context, Result};
+
+use crate::address::{Address, Prefix};
 
 /// Index into [`Ruleset::sources`].
 pub type SourceId = u16;
@@ -54,4 +56,38 @@ pub struct Ruleset {
     pub v4: Vec<Entry<u32>>,
     /// IPv6 entries.
     pub v6: Vec<Entry<u128>>,
+}
+
+impl Ruleset {
+    /// The source of that name and wish, added if it is new.
+    ///
+    /// # Errors
+    /// There are more sources than a [`SourceId`] can number.
+    pub fn source(&mut self, name: &str, wish: Wish) -> Result<SourceId> {
+        let same = |source: &Source| source.name == name && source.wish == wish;
+        let index = self.sources.iter().position(same).unwrap_or_else(|| {
+            self.sources.push(Source {
+                name: name.to_owned(),
+                wish,
+            });
+            self.sources.len() - 1
+        });
+        SourceId::try_from(index).context("there are more than 65,536 sources; switch feeds off")
+    }
+
+    /// Adds an entry of `source`.
+    pub fn push(&mut self, prefix: Prefix, source: SourceId) {
+        match prefix {
+            Prefix::V4(address, length) => self.v4.push(Entry {
+                address,
+                length,
+                source,
+            }),
+            Prefix::V6(address, length) => self.v6.push(Entry {
+                address,
+                length,
+                source,
+            }),
+        }
+    }
 }

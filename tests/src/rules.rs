@@ -3,9 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use firewall::{
-    address::Prefix,
     image::Image,
-    ruleset::{Entry, Ruleset, Source, SourceId, Wish},
+    ruleset::{Ruleset, Wish},
 };
 use firewall_common::{
     class::{Action, ClassId},
@@ -22,45 +21,18 @@ use ipnet::IpNet;
 ///
 /// # Panics
 /// A prefix is none.
+#[expect(
+    clippy::unwrap_used,
+    reason = "a table with a bad prefix is a failed test"
+)]
 pub fn ruleset(entries: &[(&str, Wish, &str)]) -> Ruleset {
     let mut ruleset = Ruleset::default();
     for &(name, wish, prefix) in entries {
-        let source = source(&mut ruleset, name, wish);
-        #[expect(
-            clippy::expect_used,
-            reason = "a table with a bad prefix is a failed test"
-        )]
-        let prefix: IpNet = prefix.parse().expect(prefix);
-        push(&mut ruleset, prefix, source);
+        let source = ruleset.source(name, wish).unwrap();
+        let prefix: IpNet = prefix.parse().unwrap();
+        ruleset.push(prefix.into(), source);
     }
     ruleset
-}
-
-fn source(ruleset: &mut Ruleset, name: &str, wish: Wish) -> SourceId {
-    let source = Source {
-        name: name.to_owned(),
-        wish,
-    };
-    let known = ruleset.sources.iter().position(|other| *other == source);
-    known.unwrap_or_else(|| {
-        ruleset.sources.push(source);
-        ruleset.sources.len() - 1
-    }) as SourceId
-}
-
-fn push(ruleset: &mut Ruleset, prefix: IpNet, source: SourceId) {
-    match Prefix::from(prefix) {
-        Prefix::V4(address, length) => ruleset.v4.push(Entry {
-            address,
-            length,
-            source,
-        }),
-        Prefix::V6(address, length) => ruleset.v6.push(Entry {
-            address,
-            length,
-            source,
-        }),
-    }
 }
 
 /// An image as the kernel's own decision asks it.

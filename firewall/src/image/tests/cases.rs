@@ -4,9 +4,8 @@ use firewall_common::image::FIRST_LEVEL_LINES;
 
 use super::oracle::{check, lookup};
 use crate::{
-    address::Prefix,
     image::Image,
-    ruleset::{Entry, Ruleset, Source, SourceId, Wish},
+    ruleset::{Entry, Ruleset, Wish},
 };
 
 fn ruleset(rules: &[&str]) -> Ruleset {
@@ -19,36 +18,11 @@ fn ruleset(rules: &[&str]) -> Ruleset {
             "monitor" => Wish::Monitor,
             _ => Wish::Drop,
         };
-        let source = source(&mut ruleset, words[1], wish);
-        match Prefix::from(words[2].parse::<ipnet::IpNet>().unwrap()) {
-            Prefix::V4(address, length) => ruleset.v4.push(Entry {
-                address,
-                length,
-                source,
-            }),
-            Prefix::V6(address, length) => ruleset.v6.push(Entry {
-                address,
-                length,
-                source,
-            }),
-        }
+        let source = ruleset.source(words[1], wish).unwrap();
+        let prefix: ipnet::IpNet = words[2].parse().unwrap();
+        ruleset.push(prefix.into(), source);
     }
     ruleset
-}
-
-fn source(ruleset: &mut Ruleset, name: &str, wish: Wish) -> SourceId {
-    let known = ruleset
-        .sources
-        .iter()
-        .position(|source| source.name == name);
-    let id = known.unwrap_or_else(|| {
-        ruleset.sources.push(Source {
-            name: name.to_owned(),
-            wish,
-        });
-        ruleset.sources.len() - 1
-    });
-    id as SourceId
 }
 
 fn answer(image: &Image, address: &str) -> String {
