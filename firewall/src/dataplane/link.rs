@@ -170,6 +170,10 @@ fn explain(error: ProgramError, interface: &str, index: u32) -> anyhow::Error {
         Some(libc::EPERM | libc::EACCES) => {
             anyhow!("not allowed to attach to {interface}; run as root (CAP_BPF, CAP_NET_ADMIN)")
         }
+        Some(libc::EOPNOTSUPP) => anyhow!(
+            "the driver of {interface} has no native XDP; write attach = \"auto\" or \
+             attach = \"generic\" in the configuration"
+        ),
         Some(libc::ENODEV) => {
             anyhow!("the interface {interface} went away; run again when it is back")
         }

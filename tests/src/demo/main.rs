@@ -10,7 +10,7 @@ mod stages;
 mod swaps;
 mod traffic;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<bool> {
+    let begin = Instant::now();
     let binary = std::env::current_exe()?.with_file_name("firewall");
     let folder = match &arguments.feeds {
         Some(folder) => folder.clone(),
@@ -59,6 +60,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let mut product = Product::new(&binary, &feeds::configuration(&feeds))?;
     let account = Stages::new(&lab, &product).run(&feeds)?;
     eprint!("{}", picture::draw(&account));
+    say(&format!("took {:.0} s", begin.elapsed().as_secs_f32()));
     if arguments.json {
         println!("{}", account.to_json());
     }

@@ -234,3 +234,57 @@ fn without_a_configuration_what_is_attached_stays_though_its_address_goes() {
     assert!(attached.0.is_some() && attached.1.is_some());
     drop(daemon);
 }
+
+#[test]
+fn where_the_driver_has_no_native_mode_the_generic_one_is_taken_and_said() {
+    skip_unless!(
+        "where_the_driver_has_no_native_mode_the_generic_one_is_taken_and_said",
+        Netns
+    );
+    let scene = Scene::new("interfaces = ['br0', 'eth0']\n");
+    scene
+        .lab
+        .gateway
+        .ip(&["link", "add", "br0", "type", "bridge"])
+        .unwrap();
+    let mut daemon = scene.start();
+    assert!(
+        daemon
+            .log
+            .iter()
+            .any(|line| line.starts_with("br0: attached in generic mode"))
+    );
+    assert!(
+        daemon
+            .log
+            .iter()
+            .any(|line| line == "eth0: attached, in the driver (native)")
+    );
+    daemon.hang_up().unwrap();
+    daemon.wait_for("configuration read again").unwrap();
+    let status = &scene.json(&["status"])[0];
+    assert_eq!(status["interfaces"][0]["mode"], "generic");
+    assert_eq!(status["interfaces"][1]["mode"], "native");
+}
+
+#[test]
+fn native_or_nothing_is_an_error_where_the_driver_cannot() {
+    skip_unless!(
+        "native_or_nothing_is_an_error_where_the_driver_cannot",
+        Netns
+    );
+    let scene = Scene::new("interfaces = ['br0']\nattach = 'native'\n");
+    scene
+        .lab
+        .gateway
+        .ip(&["link", "add", "br0", "type", "bridge"])
+        .unwrap();
+    let said = scene.run(&["run"]);
+    assert_eq!(said.code, 2);
+    assert!(
+        said.stderr.contains("the driver of br0 has no native XDP"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(scene.xdp("br0"), None);
+}
