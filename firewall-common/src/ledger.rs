@@ -102,7 +102,8 @@ impl LedgerKey {
     }
 }
 
-fn address([high, low]: Octets) -> IpAddr {
+/// The address that the ledger keeps so; an IPv4-mapped one is the IPv4 address.
+pub fn address([high, low]: Octets) -> IpAddr {
     let bits = u128::from(u64::from_be(high)) << 64 | u128::from(u64::from_be(low));
     Ipv6Addr::from_bits(bits).to_canonical()
 }

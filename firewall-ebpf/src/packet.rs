@@ -89,6 +89,14 @@ unsafe impl Header for Ipv4Hdr {}
 // SAFETY: as above.
 unsafe impl Header for Ipv6Hdr {}
 
+impl<'a> From<&'a [u8]> for Packet<'a> {
+    fn from(frame: &'a [u8]) -> Self {
+        let bytes = frame.as_ptr_range();
+        // SAFETY: the slice is readable as long as it is borrowed.
+        unsafe { Self::new(bytes.start as usize, bytes.end as usize) }
+    }
+}
+
 impl<'a> Packet<'a> {
     /// The packet between two addresses.
     ///

@@ -71,6 +71,8 @@ pub enum Command {
     Hosts,
     /// Say whether an address is blocked, by whom and since when, or why not
     Why(Why),
+    /// Say what the filter would do with the packets of a capture
+    Replay(Replay),
     /// Look after feeds; alone it lists them
     Feeds(Feeds),
     /// Look after the configuration
@@ -145,6 +147,22 @@ pub struct Why {
     /// Addresses to explain
     #[arg(value_name = "ADDRESS", required = true)]
     pub addresses: Vec<IpAddr>,
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Capture of an Ethernet device, pcap or pcapng
+    pub file: PathBuf,
+    /// Judge by this list alone instead of by what is in force; nothing is protected then
+    #[arg(long, value_name = "FILE")]
+    pub blocklist: Option<PathBuf>,
+    /// Print a line for each packet
+    #[arg(long)]
+    pub each: bool,
+    /// Do not load the program into the kernel; judge by the same code here alone
+    #[arg(long)]
+    pub no_kernel: bool,
 }
 
 /// `feeds`

@@ -54,9 +54,7 @@ impl Rules for OnHost<'_> {
 
 /// Source and destination of a frame as the kernel's own parser finds them, or why there are none.
 pub fn addresses(frame: &[u8]) -> Result<Addresses, Reason> {
-    let bytes = frame.as_ptr_range();
-    // SAFETY: the range is that of a slice that outlives the packet.
-    unsafe { Packet::new(bytes.start as usize, bytes.end as usize) }.addresses()
+    Packet::from(frame).addresses()
 }
 
 /// The kernel's own decision about a frame, made by the host.

@@ -8,6 +8,7 @@ mod feeds;
 mod hosts;
 mod list;
 mod reload;
+mod replay;
 mod run;
 mod stats;
 mod status;
@@ -64,6 +65,7 @@ pub fn run(cli: Cli, output: &mut dyn Write) -> Result<Ending> {
         Command::Stats => stats::run(&open(options)?, json, output),
         Command::Hosts => hosts::run(&open(options)?, json, output),
         Command::Why(arguments) => why::run(&open(options)?, &arguments, json, output),
+        Command::Replay(arguments) => replay::run(&open(options)?, &arguments, json, output),
         Command::Feeds(arguments) => feeds::run(options, arguments.command, output),
         Command::Config(_) => config::check(options, output),
         Command::Reload => reload::run(&open(options)?),

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::address::{Address, Prefix};
+use crate::{
+    address::{Address, Prefix},
+    ruleset::{Entry, SourceId},
+};
 
 /// Rejected lines kept with their text; beyond that they are only counted.
 pub const REJECTED_KEPT: usize = 100;
@@ -21,6 +24,17 @@ pub struct Indicator<A> {
     pub length: u8,
     /// The port it is limited to; 0 means any.
     pub port: u16,
+}
+
+impl<A: Address> Indicator<A> {
+    /// The entry of `source` that it makes, its port left aside.
+    pub fn entry(&self, source: SourceId) -> Entry<A> {
+        Entry {
+            address: self.address,
+            length: self.length,
+            source,
+        }
+    }
 }
 
 /// A line or record that names no address.

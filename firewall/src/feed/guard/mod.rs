@@ -71,16 +71,12 @@ pub struct Guarded {
 impl Guarded {
     /// The IPv4 indicators as entries of `source`, ports left aside.
     pub fn entries_v4(&self, source: SourceId) -> impl Iterator<Item = Entry<u32>> {
-        self.v4
-            .iter()
-            .map(move |indicator| entry(indicator, source))
+        self.v4.iter().map(move |indicator| indicator.entry(source))
     }
 
     /// The IPv6 indicators as entries of `source`, ports left aside.
     pub fn entries_v6(&self, source: SourceId) -> impl Iterator<Item = Entry<u128>> {
-        self.v6
-            .iter()
-            .map(move |indicator| entry(indicator, source))
+        self.v6.iter().map(move |indicator| indicator.entry(source))
     }
 
     fn record<A: Address>(&mut self, indicator: &Indicator<A>, rule: &Rule<'_>) {
@@ -128,14 +124,6 @@ fn v6(prefix: IpNet) -> Option<(u128, u8)> {
     match Prefix::from(prefix) {
         Prefix::V4(..) => None,
         Prefix::V6(address, length) => Some((address, length)),
-    }
-}
-
-fn entry<A: Address>(indicator: &Indicator<A>, source: SourceId) -> Entry<A> {
-    Entry {
-        address: indicator.address,
-        length: indicator.length,
-        source,
     }
 }
 
