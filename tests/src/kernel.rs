@@ -113,6 +113,13 @@ impl Kernel {
         })
     }
 
+    /// Instructions that the verifier looked at.
+    pub fn verified_instructions(&self) -> Result<u32> {
+        self.trial
+            .verified_instructions()?
+            .context("this kernel does not tell")
+    }
+
     /// Packets and bytes by reason.
     pub fn reasons(&self) -> Result<Vec<(Reason, Count)>> {
         self.dataplane.reason_counts(INTERFACE)

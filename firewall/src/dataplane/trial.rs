@@ -18,19 +18,25 @@ impl Trial {
         Self(ebpf)
     }
 
+    fn program(&self) -> Result<&Xdp> {
+        let program = self.0.program(PROGRAM);
+        let program = program.context("the object has no program 'firewall'")?;
+        Ok(program.try_into()?)
+    }
+
+    /// Instructions that the verifier looked at, where the kernel tells (Linux 5.16).
+    pub fn verified_instructions(&self) -> Result<Option<u32>> {
+        Ok(self.program()?.info()?.verified_instruction_count())
+    }
+
     /// Runs the program once on `frame`, which starts with its Ethernet header, and returns the
     /// `XDP_*` number that it answers. The kernel takes no frame without a whole Ethernet header.
     pub fn judge(&self, frame: &[u8]) -> Result<u32> {
-        let program: &Xdp = self
-            .0
-            .program(PROGRAM)
-            .context("the object has no program 'firewall'")?
-            .try_into()?;
         let options = TestRunOptions {
             data_in: Some(frame),
             ..TestRunOptions::new()
         };
-        let result = program.test_run(options);
+        let result = self.program()?.test_run(options);
         Ok(result
             .context("the kernel does not run the program on this frame")?
             .return_value)
