@@ -76,6 +76,33 @@ pub const LEDGER_ENTRIES: usize = 65_536;
 /// wire. An IPv4 address is mapped (`::ffff:a.b.c.d`, RFC 4291 §2.5.5.2).
 pub type Octets = [u64; 2];
 
+/// New entries a second that one CPU admits for each direction. An insert costs a hundred times what
+/// counting costs, and a flood of made-up addresses must not push out who called out.
+pub const ADMITTED: u64 = 2_000;
+
+/// What the ledger does not know, counted behind the reasons in the counters of each interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Loss {
+    /// Hits without a ledger entry: more than [`ADMITTED`] were new.
+    Unrecorded = 0,
+    /// New entries that nobody was told of: the ring buffer was full.
+    Unreported = 1,
+}
+
+impl Loss {
+    /// Every loss, in the order of its counter.
+    pub const ALL: [Self; 2] = [Self::Unrecorded, Self::Unreported];
+
+    /// The name that people and machines read.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unrecorded => "ledger-skipped",
+            Self::Unreported => "event-lost",
+        }
+    }
+}
+
 /// Key of a ledger entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(C)]

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use firewall_common::{
     class::{Action, ClassId},
     image::{Line, Lines, lookup4, lookup6_with, tree6},
-    ledger::{Direction, Event, LEDGER_ENTRIES, LedgerEntry, LedgerKey, Role},
+    ledger::{ADMITTED, Direction, Event, LEDGER_ENTRIES, LedgerEntry, LedgerKey, Loss, Role},
     reason::{Count, Reason},
 };
 
@@ -34,9 +34,22 @@ static CLASSES: Array<u64, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static CLASS_COUNTERS: PerCpuArray<Count, 1> = PerCpuArray::new();
 
-/// Of one interface: [`Reason`] → packets and bytes.
+/// Of one interface: [`Reason`], then [`Loss`] → packets and bytes.
 #[btf_map]
-static COUNTERS: PerCpuArray<Count, { Reason::ALL.len() }> = PerCpuArray::new();
+static COUNTERS: PerCpuArray<Count, { firewall_common::COUNTERS }> = PerCpuArray::new();
+
+/// Of one copy of the program: ledger entries that this CPU admitted within a second. One for the
+/// outbound ledger, one for the other.
+#[btf_map]
+static ADMISSIONS: PerCpuArray<Admissions, 2> = PerCpuArray::new();
+
+/// Entries admitted within a second.
+#[repr(C)]
+struct Admissions {
+    /// Since boot.
+    second: u64,
+    entries: u64,
+}
 
 // Of the whole filter. Two ledgers, so that a flood from outside cannot push out who called out.
 #[btf_map]
@@ -126,6 +139,15 @@ pub fn count(reason: Reason, bytes: u64) {
     add(COUNTERS.get_ptr_mut(reason as u32), bytes);
 }
 
+/// Counts a packet that the ledger does not know of.
+#[inline(always)]
+fn count_loss(loss: Loss, bytes: u64) {
+    add(
+        COUNTERS.get_ptr_mut(Reason::ALL.len() as u32 + loss as u32),
+        bytes,
+    );
+}
+
 /// Counts a hit under its class.
 #[inline(always)]
 pub fn count_class(class: ClassId, bytes: u64) {
@@ -149,15 +171,16 @@ fn add(counter: Option<*mut Count>, bytes: u64) {
 pub fn record(addresses: &Addresses, listed: Listed, class: ClassId, interface: u32, bytes: u64) {
     let key = ledger_key(addresses, listed, role());
     if key.direction == Direction::Outbound as u32 {
-        record_in(&LEDGER_OUTBOUND, &key, class, interface, bytes);
+        record_in(&LEDGER_OUTBOUND, 0, &key, class, interface, bytes);
     } else {
-        record_in(&LEDGER_INBOUND, &key, class, interface, bytes);
+        record_in(&LEDGER_INBOUND, 1, &key, class, interface, bytes);
     }
 }
 
 #[inline(always)]
 fn record_in(
     ledger: &LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES>,
+    admissions: u32,
     key: &LedgerKey,
     class: ClassId,
     interface: u32,
@@ -168,6 +191,10 @@ fn record_in(
     let generation = constant(&GENERATION);
     if let Some(entry) = ledger.get_ptr_mut(key) {
         update(entry, now, generation, class, interface, bytes);
+        return;
+    }
+    if !admit(admissions, now) {
+        count_loss(Loss::Unrecorded, bytes);
         return;
     }
     let entry = LedgerEntry {
@@ -189,12 +216,30 @@ fn record_in(
             class,
             padding: [0; 3],
         }),
-        // Another CPU was first with the same entry, and has reported it.
-        Err(_) => {
-            if let Some(entry) = ledger.get_ptr_mut(key) {
-                update(entry, now, generation, class, interface, bytes);
-            }
+        // Another CPU was first with the same entry, and has reported it; or there is no room.
+        Err(_) => match ledger.get_ptr_mut(key) {
+            Some(entry) => update(entry, now, generation, class, interface, bytes),
+            None => count_loss(Loss::Unrecorded, bytes),
+        },
+    }
+}
+
+/// Whether this CPU may make one more entry within this second.
+#[inline(always)]
+fn admit(admissions: u32, now: u64) -> bool {
+    let Some(admissions) = ADMISSIONS.get_ptr_mut(admissions) else {
+        return false;
+    };
+    // 2^30 ns is second enough, and a shift is cheaper than a division.
+    let second = now >> 30;
+    // SAFETY: the slot is this CPU's own, as with the counters.
+    unsafe {
+        if (*admissions).second != second {
+            (*admissions).second = second;
+            (*admissions).entries = 0;
         }
+        (*admissions).entries += 1;
+        (*admissions).entries <= ADMITTED
     }
 }
 
@@ -247,6 +292,7 @@ unsafe fn atomic_add(sum: *mut u64, amount: u64) {
 #[inline(always)]
 fn report(event: &Event) {
     let Some(mut bytes) = EVENTS.reserve_bytes(size_of::<Event>(), 0) else {
+        count_loss(Loss::Unreported, 0);
         return;
     };
     // SAFETY: the kernel reserved `size_of::<Event>()` bytes, 8-byte aligned (kernel/bpf/ringbuf.c).

@@ -9,7 +9,7 @@ use firewall::{
     ruleset::Ruleset,
 };
 use firewall_common::{
-    ledger::Role,
+    ledger::{Loss, Role},
     reason::{Count, Reason},
 };
 use rustix::mount::{UnmountFlags, unmount};
@@ -123,6 +123,11 @@ impl Kernel {
     /// Packets and bytes by reason.
     pub fn reasons(&self) -> Result<Vec<(Reason, Count)>> {
         self.dataplane.reason_counts(INTERFACE)
+    }
+
+    /// Packets that the ledger does not know of, by how it came.
+    pub fn losses(&self) -> Result<Vec<(Loss, Count)>> {
+        self.dataplane.losses(INTERFACE)
     }
 
     /// Packets and bytes by class.

@@ -17,6 +17,7 @@ use crate::{
 pub fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
     reasons(filter, json, output)?;
     sources(filter, json, output)?;
+    losses(filter, json, output)?;
     Ok(Ending::Success)
 }
 
@@ -57,6 +58,22 @@ fn sources(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
     }
     if !json {
         write!(output, "\n{}", table::text(&table))?;
+    }
+    Ok(())
+}
+
+/// What the ledger, and so `hosts`, does not know: nothing, unless there was a flood.
+fn losses(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
+    for interface in filter.dataplane.counted_interfaces()? {
+        for (loss, count) in filter.dataplane.losses(&interface)? {
+            let (loss, packets) = (loss.as_str(), count.packets);
+            if json {
+                let row = json!({ "interface": interface, "loss": loss, "packets": packets });
+                write_json(output, &row)?;
+            } else if packets > 0 {
+                writeln!(output, "{interface}: {loss} {}", table::number(packets))?;
+            }
+        }
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use firewall_common::{
     class::ClassId,
-    ledger::{Direction, Event, LEDGER_ENTRIES, LedgerEntry, LedgerKey},
+    ledger::{Direction, Event, LEDGER_ENTRIES, LedgerEntry, LedgerKey, Loss},
     reason::{Count, Reason},
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -86,6 +86,16 @@ impl Dataplane {
         Reason::ALL
             .iter()
             .map(|&reason| Ok((reason, sum(&counters, reason as u32)?)))
+            .collect()
+    }
+
+    /// What the ledger does not know of one interface's hits, summed over all CPUs.
+    pub fn losses(&self, interface: &str) -> Result<Vec<(Loss, Count)>> {
+        let counters = per_cpu_counts(&self.pins.counters(interface))?;
+        let count = |loss: Loss| sum(&counters, Reason::ALL.len() as u32 + loss as u32);
+        Loss::ALL
+            .iter()
+            .map(|&loss| Ok((loss, count(loss)?)))
             .collect()
     }
 

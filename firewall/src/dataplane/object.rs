@@ -8,7 +8,7 @@ use aya::{
     maps::Map,
     programs::{ProgramError, Xdp},
 };
-use firewall_common::{image::Line, ledger::LEDGER_ENTRIES, reason::Reason};
+use firewall_common::{image::Line, ledger::LEDGER_ENTRIES};
 
 use super::{
     Interface,
@@ -66,7 +66,7 @@ const COUNTERS: Shape = Shape {
     map_type: 6,
     key_size: 4,
     value_size: 16,
-    max_entries: Reason::ALL.len() as u32,
+    max_entries: firewall_common::COUNTERS as u32,
 };
 
 /// Refuses foreign maps among the pins that the copies for `interfaces` would adopt.

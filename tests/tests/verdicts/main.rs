@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cut;
+mod flood;
 mod ledger;
 mod mutated;
 mod table;

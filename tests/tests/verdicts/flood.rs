@@ -1,0 +1,64 @@
+//! A flood of never-seen pairs: what the ledger leaves out is counted, and it pushes nothing out.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use firewall_common::{
+    ledger::{Direction, Loss, Role},
+    reason::Reason,
+};
+use tests::{
+    frame::{ethernet, udp},
+    kernel::Kernel,
+    skip_unless,
+};
+
+use super::{BLOCKED, INSIDE, ip, rules};
+
+/// More than any machine admits in the time that it takes.
+const PAIRS: u32 = 30_000;
+
+fn packet(kernel: &Kernel, source: IpAddr, destination: IpAddr) {
+    let frame = ethernet([2, 0, 0, 0, 0, 2]).ip(&udp(source, destination, b"data"));
+    kernel.answer(&frame).unwrap();
+}
+
+fn lost(kernel: &Kernel, what: Loss) -> usize {
+    let losses = kernel.losses().unwrap();
+    let count = losses.iter().find(|(loss, _)| *loss == what).unwrap().1;
+    usize::try_from(count.packets).unwrap()
+}
+
+#[test]
+fn a_flood_is_counted_exactly_and_leaves_room_for_who_calls_out() {
+    skip_unless!(
+        "a_flood_is_counted_exactly_and_leaves_room_for_who_calls_out",
+        Bpf
+    );
+    let kernel = Kernel::new(&rules(), Role::Unknown).unwrap();
+    let mut events = kernel.events().unwrap();
+    for number in 0..PAIRS {
+        let host = Ipv4Addr::from_bits(0x0a00_0000 + number).into();
+        packet(&kernel, ip(BLOCKED[0]), host);
+    }
+    packet(&kernel, ip(INSIDE[0]), ip(BLOCKED[0]));
+
+    let ledger = kernel.ledger().unwrap();
+    let (outbound, inbound): (Vec<_>, Vec<_>) = ledger
+        .iter()
+        .partition(|hit| hit.direction == Direction::Outbound);
+    assert_eq!(outbound.len(), 1, "the caller is named, whatever comes in");
+    let unrecorded = lost(&kernel, Loss::Unrecorded);
+    assert!(unrecorded > 0, "{} entries were admitted", inbound.len());
+    assert_eq!(inbound.len() + unrecorded, PAIRS as usize);
+
+    let said = std::iter::from_fn(|| events.take()).count();
+    assert_eq!(said + lost(&kernel, Loss::Unreported), ledger.len());
+
+    let reasons = kernel.reasons().unwrap();
+    let blocked = reasons
+        .iter()
+        .find(|(reason, _)| *reason == Reason::Blocked)
+        .unwrap()
+        .1;
+    assert_eq!(blocked.packets, u64::from(PAIRS) + 1);
+}
