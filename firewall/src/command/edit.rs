@@ -112,12 +112,24 @@ fn finish(
         filter.enforce(Wanted::Attached, &[])?
     } else {
         let path = changes::store(&filter.state, &change)?;
-        filter.enforce_change(&path)?
+        let outcome = filter.enforce_change(&path);
+        // One that was withdrawn is no change.
+        if outcome.is_ok() || path.exists() {
+            note_down(filter, &change);
+        }
+        outcome?
     };
     let (done, undone) = words(change.verb);
     say(output, json, change.verb, done, &change.prefixes)?;
     say(output, json, change.verb, undone, already)?;
     Ok(ending(&outcome))
+}
+
+/// The audit trail comes second: what keeps packets out must not fail for want of it.
+fn note_down(filter: &Filter, change: &Change) {
+    if let Err(failure) = changes::audit(&filter.state, change) {
+        eprintln!("not in the audit trail: {failure:#}");
+    }
 }
 
 fn words(verb: Verb) -> (&'static str, &'static str) {

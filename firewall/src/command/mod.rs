@@ -94,6 +94,7 @@ fn report(outcome: &Outcome) {
         changes,
         detached,
         left_out,
+        not_retired,
         ..
     } = outcome
     else {
@@ -112,6 +113,9 @@ fn report(outcome: &Outcome) {
     }
     for feed in left_out {
         eprintln!("left out: {feed}");
+    }
+    if let Some(failure) = not_retired {
+        eprintln!("in force, but what was counted before is not added up yet: {failure:#}");
     }
     for interface in detached {
         eprintln!("{interface}: detached, it is no longer in the configuration");

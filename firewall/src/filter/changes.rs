@@ -18,8 +18,7 @@ use crate::{
     state::State,
 };
 
-/// Stores a change as one file that is there whole or not at all, and notes it in the audit trail.
-/// The name of the file sorts by time.
+/// Stores a change as one file that is there whole or not at all. Its name sorts by time.
 pub fn store(state: &State, change: &Change) -> Result<PathBuf> {
     let nanoseconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -28,9 +27,6 @@ pub fn store(state: &State, change: &Change) -> Result<PathBuf> {
     let name = format!("{nanoseconds:020}-{}", std::process::id());
     let path = state.changes().join(name);
     file::replace(&path, change.to_text().as_bytes()).context("nothing was changed")?;
-    audit(state, change)
-        .inspect_err(|_| withdraw(&path))
-        .context("nothing was changed")?;
     Ok(path)
 }
 
@@ -40,8 +36,9 @@ pub fn withdraw(change: &Path) {
     let _ = fs::remove_file(change);
 }
 
-/// Appends a line to the audit trail: who did what, when.
-fn audit(state: &State, change: &Change) -> Result<()> {
+/// Appends a line to the audit trail: who did what, when. For changes that were made: those that
+/// were refused are none, and must not fill a disk that is full already.
+pub fn audit(state: &State, change: &Change) -> Result<()> {
     let path = state.audit();
     let line = json!({
         "time": Timestamp::now(),

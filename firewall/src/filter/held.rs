@@ -81,7 +81,9 @@ impl<'a> Held<'a> {
                 dataplane.move_to(&link, newest)?;
             }
         }
-        self.retire(newest)
+        // A full disk must not keep the next change out as well; the install after it tries again.
+        let _ = self.retire(newest);
+        Ok(())
     }
 
     /// The interfaces that are attached, each with the role that it was given when it was.
@@ -158,12 +160,14 @@ impl<'a> Held<'a> {
         let mut changes = self.put_in_force(&record, image, interfaces)?;
         let (gone, detached) = self.detach_others(interfaces)?;
         changes.extend(gone.into_iter().map(|name| (name, Change::Gone)));
-        self.retire(record.number)?;
+        // In force is in force: what is left behind is retired by the next holder of the lock.
+        let not_retired = self.retire(record.number).err();
         Ok(Outcome::Installed {
             record,
             changes,
             detached,
             left_out: Vec::new(),
+            not_retired,
         })
     }
 

@@ -57,6 +57,8 @@ pub enum Outcome {
         detached: Vec<String>,
         /// Feeds that are left out because their last good copy is damaged, and why.
         left_out: Vec<String>,
+        /// Why the generations before are still there: what they counted could not be written down.
+        not_retired: Option<anyhow::Error>,
     },
 }
 
