@@ -193,6 +193,59 @@ fn kills_in_the_middle_of_installs_are_repaired_by_the_next_change() {
 }
 
 #[test]
+fn an_install_that_ended_between_two_interfaces_is_brought_forward() {
+    skip_unless!(
+        "an_install_that_ended_between_two_interfaces_is_brought_forward",
+        Netns
+    );
+    let mut scene = Scene::left_in_force(BOTH);
+    scene.done(&["block", ALWAYS[0]]);
+    let (old, roles) = (scene.generation(), roles(&scene));
+    half_install(&scene, old);
+    assert_eq!(scene.generations_in_force().len(), 2);
+    assert_eq!(scene.run(&["status"]).code, 1);
+    scene.done(&["block", ALWAYS[1]]);
+    assert_eq!(scene.dataplane().generations().unwrap(), [old + 2]);
+    assert_eq!(scene.generation(), old + 2);
+    assert!(ALWAYS.iter().all(|address| scene.drops(address)));
+    // What only the record knows is not lost either.
+    assert_eq!(self::roles(&scene), roles);
+}
+
+fn roles(scene: &Scene) -> Vec<Value> {
+    let status = scene.status();
+    let interfaces = status["interfaces"].as_array().unwrap();
+    interfaces.iter().map(|it| it["role"].clone()).collect()
+}
+
+/// What a `kill -9` leaves that comes after the first of two links was moved.
+fn half_install(scene: &Scene, old: u32) {
+    let records = scene.product.state().join("generations");
+    let record = std::fs::read_to_string(records.join(format!("{old}.json"))).unwrap();
+    let mut record: Value = serde_json::from_str(&record).unwrap();
+    record["number"] = (old + 1).into();
+    record["inputs"] = "of the change that was killed".into();
+    std::fs::write(
+        records.join(format!("{}.json", old + 1)),
+        record.to_string(),
+    )
+    .unwrap();
+    let dataplane = scene.dataplane();
+    let interfaces = ["eth0", "eth1"].map(|name| Interface {
+        name: name.to_owned(),
+        role: Role::Unknown,
+        attach: None,
+    });
+    let image = Image::compile(&ruleset(&[("local", Wish::Drop, "203.0.113.7/32")])).unwrap();
+    dataplane
+        .install(Object::Shipped, old + 1, &image, &interfaces)
+        .unwrap();
+    let links = dataplane.links().unwrap();
+    let behind = links.iter().find(|link| link.interface == "eth1").unwrap();
+    dataplane.move_to(behind, old).unwrap();
+}
+
+#[test]
 fn a_hundred_blocks_at_once_are_all_in_force() {
     skip_unless!("a_hundred_blocks_at_once_are_all_in_force", Netns);
     let mut scene = Scene::left_in_force(BOTH);
