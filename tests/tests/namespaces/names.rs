@@ -175,7 +175,7 @@ fn packets(scene: &Scene) -> impl Fn(&str) -> u64 + use<> {
                 format!(
                     "{} {}",
                     row["interface"].as_str().unwrap(),
-                    row["reason"].as_str().unwrap()
+                    row["reason"].as_str().unwrap_or("loss")
                 ) == what
             }
         };
