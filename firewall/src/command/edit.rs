@@ -50,7 +50,11 @@ pub fn add(
     }
     let list = list_of(&lists, verb);
     let is_new = |prefix: &IpNet| match list.entries.get(prefix) {
-        Some(old) => old.expired(now) || old.until != note.until || old.reason != note.reason,
+        // Saying it again without a reason takes none away.
+        Some(old) => {
+            let reason_changes = note.reason.is_some() && old.reason != note.reason;
+            old.expired(now) || old.until != note.until || reason_changes
+        }
         None => true,
     };
     let (new, known): (Vec<IpNet>, Vec<IpNet>) = prefixes.into_iter().partition(is_new);

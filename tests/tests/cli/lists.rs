@@ -209,6 +209,16 @@ fn one_bad_line_of_a_bulk_block_refuses_it_whole_and_all_bad_lines_are_named() {
 }
 
 #[test]
+fn blocking_again_without_a_reason_keeps_the_one_that_was_given() {
+    let product = product("");
+    run(&product, &["block", BAD, "--reason", "a botnet"]);
+    let said = run(&product, &["block", BAD]);
+    assert_eq!(said.stdout, format!("already blocked {BAD}\n"));
+    let list = run(&product, &["list", "--local"]).stdout;
+    assert!(list.contains("a botnet"), "{list}");
+}
+
+#[test]
 fn why_says_who_blocks_and_ends_accordingly() {
     let product = product("");
     run(
