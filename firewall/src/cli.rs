@@ -61,7 +61,7 @@ pub enum Command {
     Allow(Add),
     /// Remove entries from the allow list
     Disallow(Remove),
-    /// List what is blocked and allowed
+    /// List the operator's entries, and what feeds list and in which mode
     List(List),
     /// Say what is attached, what is in force and whether that is what the files say
     Status,

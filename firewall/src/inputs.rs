@@ -157,7 +157,12 @@ pub fn read_lists(state: &State) -> Result<Lists> {
         let text = file::read(path)?.unwrap_or_default();
         let text = String::from_utf8(text)
             .with_context(|| format!("{} is not UTF-8 text", path.display()))?;
-        List::parse(&text).with_context(|| format!("{} is refused whole", path.display()))
+        List::parse(&text).with_context(|| {
+            format!(
+                "{} is refused whole, and what is in force stays; mend it in an editor",
+                path.display()
+            )
+        })
     };
     Ok(Lists {
         block: read(&state.block_list())?,

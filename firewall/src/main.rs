@@ -31,8 +31,13 @@ fn main() -> ExitCode {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn std::error::Error + 'static)| {
+        let json = cause.downcast_ref::<serde_json::Error>();
+        let io = cause.downcast_ref::<io::Error>();
+        json.and_then(serde_json::Error::io_error_kind)
+            .or(io.map(io::Error::kind))
+    };
     error
         .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == ErrorKind::BrokenPipe)
+        .any(|cause| kind(cause) == Some(ErrorKind::BrokenPipe))
 }

@@ -203,9 +203,12 @@ impl Totals {
         self.drained.push(record.number);
     }
 
-    /// Forgets which generations are in here, once their folders are gone.
-    pub fn forget_drained(&mut self, folders: &[u32]) {
+    /// Forgets which generations are in here, once their folders are gone: their numbers may be given
+    /// out again. Says whether there were any.
+    pub fn forget_drained(&mut self, folders: &[u32]) -> bool {
+        let before = self.drained.len();
         self.drained.retain(|number| folders.contains(number));
+        self.drained.len() != before
     }
 
     /// The sums by class.

@@ -105,7 +105,19 @@ impl Product {
 
     /// A command on this installation, for those who want to run it their own way.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        self.configured(Command::new(&self.binary), arguments)
+    }
+
+    /// A command that must end: `run` where it should have been refused would go on for ever.
+    fn bounded(&self, arguments: &[&str]) -> Command {
+        /// Long enough for the largest feeds on a slow machine.
+        const SECONDS: &str = "120";
+        let mut command = Command::new("timeout");
+        command.arg(SECONDS).arg(&self.binary);
+        self.configured(command, arguments)
+    }
+
+    fn configured(&self, mut command: Command, arguments: &[&str]) -> Command {
         command
             .args(self.options())
             .args(arguments)
@@ -115,14 +127,14 @@ impl Product {
 
     /// Runs a command to its end in a namespace.
     pub fn run(&self, namespace: &Namespace, arguments: &[&str]) -> Result<Said> {
-        let output = namespace.enter(|| self.command(arguments).output())??;
+        let output = namespace.enter(|| self.bounded(arguments).output())??;
         Ok(said(&output))
     }
 
     /// Runs a command to its end where we are, with `input` as its standard input.
     pub fn run_here(&self, arguments: &[&str], input: &str) -> Result<Said> {
         let mut child = self
-            .command(arguments)
+            .bounded(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -180,7 +192,7 @@ impl Drop for Product {
             return;
         }
         // Pins go with the mount; an attachment without a pin goes with its last descriptor.
-        let _ = self.command(&["unload"]).output();
+        let _ = self.bounded(&["unload"]).output();
         while rustix::mount::unmount(self.bpffs(), rustix::mount::UnmountFlags::DETACH).is_ok() {}
     }
 }

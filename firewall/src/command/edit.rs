@@ -48,6 +48,12 @@ pub fn add(
         check_all(&prefixes, |prefix| check_allowed(prefix, &lists.allow, now))?;
         say_what_stays_open(&prefixes, &lists.allow, &protected, now);
     }
+    if note.until.is_some() && filter.state.running().is_none() {
+        eprintln!(
+            "no 'firewall run' is live: when the time is over, 'firewall reload' or the next change \
+             takes the entry out"
+        );
+    }
     let list = list_of(&lists, verb);
     let is_new = |prefix: &IpNet| match list.entries.get(prefix) {
         // Saying it again without a reason takes none away.

@@ -183,6 +183,12 @@ pub fn findings(copy: &GoodCopy) -> Vec<String> {
         format!("line {line}: {entry} {done} ({rule})")
     };
     let mut lines: Vec<String> = copy.findings.iter().take(SAID).map(line).collect();
+    if copy.rejected > 0 {
+        let rejected = table::number(copy.rejected as u64);
+        lines.push(format!(
+            "{rejected} lines are no entries; 'firewall feeds parse' shows them"
+        ));
+    }
     if all > SAID {
         lines.push(format!(
             "and {} more; 'firewall feeds --json' shows them",

@@ -28,16 +28,22 @@ pub struct Row {
     sources: Vec<String>,
 }
 
-/// Prints the ledger: who called out first, then who was called, then our own addresses on lists.
+/// Prints the ledger; negative if nothing is attached that could see anybody. Who called out comes first, then who was called, then our own addresses on lists.
 pub fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
     let rows = rows(filter)?;
+    let ending = match filter.attached()?.is_empty() {
+        true => {
+            eprintln!("nothing is attached, so nobody is seen; run 'firewall run'");
+            Ending::Negative
+        }
+        false => Ending::Success,
+    };
     if json {
         rows.iter().try_for_each(|row| write_json(output, row))?;
-        return Ok(Ending::Success);
+        return Ok(ending);
     }
-    if rows.is_empty() {
+    if rows.is_empty() && ending == Ending::Success {
         eprintln!("no inside host talked to a listed address yet");
-        return Ok(Ending::Success);
     }
     let now = Timestamp::now();
     for (direction, title) in TITLES {
@@ -49,7 +55,7 @@ pub fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending
             writeln!(output, "{title}\n{}", text(&of_direction, now))?;
         }
     }
-    Ok(Ending::Success)
+    Ok(ending)
 }
 
 const TITLES: [(Direction, &str); 3] = [
@@ -57,7 +63,10 @@ const TITLES: [(Direction, &str); 3] = [
         Direction::Outbound,
         "Inside hosts that called a listed address: look at these first",
     ),
-    (Direction::Inbound, "Listed addresses that called in"),
+    (
+        Direction::Inbound,
+        "Listed addresses that sent packets in, answers to a call among them",
+    ),
     (
         Direction::OwnListed,
         "Addresses of your own that are on a list: not infected by this alone; if they are yours \

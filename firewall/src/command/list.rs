@@ -10,10 +10,12 @@ use serde_json::json;
 use super::{Ending, table, write_json};
 use crate::{
     cli::List as Arguments,
-    feed::format::{Indicator, Parsed},
+    feed::{format::Indicator, guard::Guarded},
     filter::Filter,
     inputs::{Inputs, StoredFeed, read_lists},
     local::{List, Note},
+    protected::{Facts, Protected},
+    state,
 };
 
 /// Prints the local lists, one feed, or everything.
@@ -35,13 +37,15 @@ pub fn run(
         let stored = StoredFeed::read(feed, &filter.state)?.with_context(|| {
             format!("feed {name} has no good copy yet; 'firewall feeds update {name}' fetches one")
         })?;
-        write_feed(output, &stored, json)?;
+        let facts: Facts = state::read_json(&filter.state.protected())?.unwrap_or_default();
+        write_feed(output, &stored, &facts.all(), json)?;
         return Ok(Ending::Success);
     }
     local(filter, json, output)?;
     if !arguments.local {
-        for stored in Inputs::read(&filter.config, &filter.state)?.feeds {
-            write_feed(output, &stored, json)?;
+        let inputs = Inputs::read(&filter.config, &filter.state)?;
+        for stored in &inputs.feeds {
+            write_feed(output, stored, &inputs.protected, json)?;
         }
     }
     Ok(Ending::Success)
@@ -74,7 +78,7 @@ fn local(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
         }
     }
     if !json && (!is_empty(&lists.block) || !is_empty(&lists.allow)) {
-        write!(output, "{}", table::text(&table))?;
+        writeln!(output, "{}", table::text(&table))?;
     }
     Ok(())
 }
@@ -92,8 +96,14 @@ fn ends(note: &Note, now: Timestamp, live_run: bool) -> String {
     }
 }
 
-fn write_feed(output: &mut dyn Write, stored: &StoredFeed, json: bool) -> Result<()> {
-    let Parsed { v4, v6, .. } = stored.parsed()?;
+/// What the guard lets through of a feed: prefix, feed and mode in each line.
+fn write_feed(
+    output: &mut dyn Write,
+    stored: &StoredFeed,
+    protected: &[Protected],
+    json: bool,
+) -> Result<()> {
+    let Guarded { v4, v6, .. } = stored.guarded(protected)?;
     let prefixes = v4
         .iter()
         .map(Indicator::prefix)
@@ -104,7 +114,7 @@ fn write_feed(output: &mut dyn Write, stored: &StoredFeed, json: bool) -> Result
             let row = json!({ "list": feed, "prefix": prefix, "mode": mode, "line": line });
             write_json(output, &row)?;
         } else {
-            writeln!(output, "{prefix} {feed}")?;
+            writeln!(output, "{prefix} {feed} {mode}")?;
         }
     }
     Ok(())

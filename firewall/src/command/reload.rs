@@ -7,12 +7,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{Ending, ending};
 use crate::{
     dataplane::{Interface, Link},
-    filter::{Filter, Wanted},
+    filter::{Filter, Outcome, Wanted},
+    network::Network,
+    protected::network_namespace,
 };
 
 /// Detaches what is no longer configured and enforces the rest. Attaching is for a live run.
 pub fn run(filter: &Filter) -> Result<Ending> {
     let attached = filter.dataplane.links()?;
+    check_names(filter)?;
     let interfaces = configured(filter, &attached)?;
     let running = filter.state.running();
     if interfaces.is_empty() && !attached.is_empty() {
@@ -22,10 +25,32 @@ pub fn run(filter: &Filter) -> Result<Ending> {
         return Ok(Ending::Success);
     }
     let outcome = filter.enforce(Wanted::Exactly(interfaces), &[])?;
+    match &outcome {
+        Outcome::Installed { record, .. } => eprintln!("generation {} is in force", record.number),
+        Outcome::Unchanged => eprintln!("what the files say was in force already"),
+        Outcome::NothingAttached => {}
+    }
     if let Some(process) = running {
         hang_up(process)?;
+        eprintln!("'firewall run' (process {process}) reads the configuration again");
     }
     Ok(ending(&outcome))
+}
+
+/// A mistyped name must not take the filter off the interface that it was meant for. Where the filter
+/// is in another network namespace, its devices cannot be seen from here.
+fn check_names(filter: &Filter) -> Result<()> {
+    match filter.in_force()? {
+        Some(record) if record.namespace == network_namespace()? => {
+            let network = Network::read()?;
+            let names = &filter.config.interfaces;
+            let all_there = names
+                .iter()
+                .try_for_each(|name| network.attachable(name).map(|_| ()));
+            all_there.context("nothing was changed, what is in force stays")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The attached interfaces that are still configured.

@@ -68,7 +68,10 @@ pub fn run(
         }
         Ok(())
     });
-    totals.write(json, output)?;
+    // What is no capture at all has no totals.
+    if read.is_ok() || totals.packets > 0 {
+        totals.write(json, output)?;
+    }
     read?;
     Ok(if totals.disagreements == 0 {
         Ending::Success

@@ -23,7 +23,7 @@ pub fn run(options: &Options, arguments: &Run) -> Result<Ending> {
     }
     filter.state.prepare()?;
     let _lock = filter.state.lock_run()?;
-    filter.dataplane.prepare()?;
+    filter.prepare()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -211,9 +211,11 @@ fn remarks(
         .filter(|interface| interface.state != "attached")
     {
         let Interface { name, state, .. } = interface;
-        remarks.push(fault(format!(
-            "{name}: {state}; start 'firewall run' again to attach it"
-        )));
+        let what_to_do = match filter.state.running() {
+            Some(_) => "the live 'firewall run' attaches it once it is there",
+            None => "'firewall run' attaches it",
+        };
+        remarks.push(fault(format!("{name}: {state}; {what_to_do}")));
     }
     match record {
         None => remarks.push(fault(
@@ -253,12 +255,25 @@ fn difference(filter: &Filter, record: &Record, inputs: &Inputs, now: Timestamp)
 }
 
 impl Status {
+    /// Not to enforce what the files say is not the same as not to enforce.
+    fn headline(&self) -> &'static str {
+        let attached = self
+            .interfaces
+            .iter()
+            .any(|interface| interface.state == "attached");
+        match (self.enforcing, attached) {
+            (true, _) => "enforcing",
+            (false, true) => "enforcing, but NOT all that the files say",
+            (false, false) => "NOT enforcing",
+        }
+    }
+
     fn text(&self, now: Timestamp) -> String {
-        let mut text = String::from(if self.enforcing {
-            "enforcing\n"
-        } else {
-            "NOT enforcing\n"
-        });
+        let mut text = format!(
+            "{}
+",
+            self.headline()
+        );
         for remark in &self.remarks {
             text.push_str(&format!("  {remark}\n"));
         }

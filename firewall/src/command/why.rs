@@ -46,6 +46,8 @@ struct Naming {
     since: Option<Timestamp>,
     /// `since` is when records begin, the entry may be older.
     or_before: bool,
+    /// When it ends.
+    until: Option<Timestamp>,
     /// The operator's words, or why the entry is left out.
     note: Option<String>,
 }
@@ -184,6 +186,7 @@ impl<'a> Evidence<'a> {
             .map(move |(prefix, note)| Naming {
                 source: source.to_owned(),
                 since: note.added,
+                until: note.until,
                 note: note.reason.clone(),
                 ..Naming::new(asks, prefix)
             })
@@ -281,6 +284,7 @@ impl Naming {
             line: None,
             since: None,
             or_before: false,
+            until: None,
             note: None,
         }
     }
@@ -299,6 +303,9 @@ impl Naming {
             let or_before = if self.or_before { " or before" } else { "" };
             let ago = table::ago(since, now);
             text.push_str(&format!(", since {since:.0}{or_before} ({ago})"));
+        }
+        if let Some(until) = self.until {
+            text.push_str(&format!(", until {until:.0}"));
         }
         if let Some(note) = &self.note {
             text.push_str(&format!(" ({note})"));

@@ -117,7 +117,9 @@ impl Dataplane {
         let mut hits = StdHashMap::new();
         for pin in ["ledger_outbound", "ledger_inbound"] {
             let path = self.pins.shared(pin);
-            if path.exists() {
+            // Not to be allowed to look is no empty ledger.
+            let is_there = path.try_exists();
+            if is_there.with_context(|| format!("cannot read {}; run as root", path.display()))? {
                 read_ledger(&path, &mut hits)?;
             }
         }

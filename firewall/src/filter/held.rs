@@ -261,7 +261,9 @@ impl<'a> Held<'a> {
             }
             dataplane.remove_generation(number)?;
         }
-        totals.forget_drained(&dataplane.generations()?);
+        if totals.forget_drained(&dataplane.generations()?) {
+            state::write_json(&state.totals(), &totals)?;
+        }
         records.prune(|| self.referred_generations(current))
     }
 

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use crate::{
     config::Config,
     dataplane::{Change, Dataplane, Interface, Link, Object},
+    file,
     image::Image,
     protected::Protected,
     record::{Record, Records},
@@ -114,7 +115,7 @@ impl Filter {
         held.install(image, inputs.to_owned(), namespace, &interfaces)
     }
 
-    /// Detaches everywhere and removes every pin and record.
+    /// Detaches everywhere and removes every pin and record, and what was counted with them.
     pub fn unload(&self) -> Result<()> {
         let _lock = self.state.lock_change()?;
         self.dataplane.unload()?;
@@ -122,7 +123,21 @@ impl Filter {
         records
             .numbers()?
             .into_iter()
-            .try_for_each(|number| records.remove(number))
+            .try_for_each(|number| records.remove(number))?;
+        self.forget_counts()
+    }
+
+    /// Makes the BPF file system ready. Where nothing is pinned, after a boot or an unload, all
+    /// counting starts anew: what retired generations counted belongs to counters that are gone.
+    pub fn prepare(&self) -> Result<()> {
+        if !self.dataplane.is_pinned() {
+            self.forget_counts()?;
+        }
+        self.dataplane.prepare()
+    }
+
+    fn forget_counts(&self) -> Result<()> {
+        file::remove(&self.state.totals())
     }
 
     /// The record of the generation that all attached interfaces run; `None` if they differ.

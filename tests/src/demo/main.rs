@@ -59,7 +59,11 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let feeds = feeds::known(&folder)?;
     let mut product = Product::new(&binary, &feeds::configuration(&feeds))?;
     let account = Stages::new(&lab, &product).run(&feeds)?;
-    eprint!("{}", picture::draw(&account));
+    // The last line of standard output is for machines where they ask for it.
+    match arguments.json {
+        true => eprint!("{}", picture::draw(&account)),
+        false => print!("{}", picture::draw(&account)),
+    }
     say(&format!("took {:.0} s", begin.elapsed().as_secs_f32()));
     if arguments.json {
         println!("{}", account.to_json());

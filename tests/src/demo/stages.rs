@@ -60,6 +60,7 @@ impl<'a> Stages<'a> {
             &mut account,
         )?;
         drop(policy);
+        self.product.done(&self.lab.gateway, &["reload"])?;
         self.ask(&mut account)?;
         Ok(account)
     }

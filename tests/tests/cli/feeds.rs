@@ -126,7 +126,7 @@ fn an_update_says_what_changed_and_why_names_the_feed() {
     );
     assert_eq!(
         run(&product, &["list", "--feed", "mine"]).stdout,
-        "203.0.113.7/32 mine\n10.0.0.1/32 mine\n"
+        "203.0.113.7/32 mine enforce\n"
     );
     refused(
         &product,

@@ -165,6 +165,40 @@ fn statistics_add_up_to_what_was_sent_over_any_number_of_generations() {
     assert_eq!(grown("local"), 0);
 }
 
+#[test]
+fn after_an_unload_everything_is_counted_from_the_start() {
+    skip_unless!(
+        "after_an_unload_everything_is_counted_from_the_start",
+        Netns
+    );
+    let mut scene = Scene::left_in_force(BOTH);
+    for round in 0..2 {
+        scene.done(&["block", BAD, "--reason", &round.to_string()]);
+        assert!(!scene.probe.reaches(BAD).unwrap());
+        let packets = packets(&scene);
+        assert!(packets("local") > 0);
+        assert_eq!(
+            packets("local"),
+            packets("eth0 blocked") + packets("eth1 blocked")
+        );
+        scene.done(&["unload"]);
+        assert_eq!(scene.start().stop().unwrap(), 0);
+    }
+}
+
+#[test]
+fn hosts_is_no_all_clear_where_nothing_is_attached() {
+    skip_unless!("hosts_is_no_all_clear_where_nothing_is_attached", Netns);
+    let scene = Scene::new(BOTH);
+    let said = scene.run(&["hosts"]);
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""));
+    assert!(
+        said.stderr.contains("nothing is attached"),
+        "{}",
+        said.stderr
+    );
+}
+
 /// Packets by "interface reason" or source.
 fn packets(scene: &Scene) -> impl Fn(&str) -> u64 + use<> {
     let rows = scene.json(&["stats"]);

@@ -183,10 +183,15 @@ fn a_block_list_that_is_cut_off_refuses_every_change() {
         let said = scene.run(&arguments);
         assert_eq!(said.code, 2, "{arguments:?}");
         let why = format!(
-            "{} is refused whole: the last line has no newline",
+            "{} is refused whole, and what is in force stays",
             list.display()
         );
         assert!(said.stderr.contains(&why), "{}", said.stderr);
+        assert!(
+            said.stderr.contains("the last line has no newline"),
+            "{}",
+            said.stderr
+        );
         assert_eq!(fs::read_to_string(&list).unwrap(), "203.0.113.7");
         assert_eq!(scene.generation(), before);
     }

@@ -157,8 +157,8 @@ impl Daemon {
         };
         if names.is_empty() {
             anyhow::bail!(
-                "no interface is up and has an address; name one with --interface or 'interfaces' \
-                 in the configuration"
+                "no port or bridge is up and has an address (virtual devices such as veth and tun \
+                 are not chosen); name one with --interface or 'interfaces' in the configuration"
             );
         }
         let mut interfaces = Vec::new();
@@ -196,7 +196,13 @@ impl Daemon {
     fn reload(&mut self) {
         match Config::load(self.options.config.as_deref()) {
             Ok(config) => {
-                self.filter.config = config;
+                let before = std::mem::replace(&mut self.filter.config, config);
+                // A name that is not there may be a mistyped one: nothing is taken off for it.
+                if let Err(failure) = self.wanted(Missing::IsAnError) {
+                    self.filter.config = before;
+                    error!("the configuration before stays in use: {failure:#}");
+                    return;
+                }
                 info!("configuration read again");
                 self.enforce();
             }

@@ -32,7 +32,7 @@ impl Sightings {
                 warn!("inside host {inside} called {remote}: {verdict}, listed by {sources}");
             }
             Some(Direction::Inbound) => {
-                info!("{remote} called inside host {inside}: {verdict}, listed by {sources}");
+                info!("{remote} sent to inside host {inside}: {verdict}, listed by {sources}");
             }
             Some(Direction::OwnListed) => warn!(
                 "our own address {inside} is listed by {sources}: {verdict}; if it is ours for \
