@@ -3,14 +3,13 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Ending, table, write_json};
 use crate::{
     cli::List as Arguments,
-    feed::{format::Indicator, guard::Guarded},
+    feed::guard::Guarded,
     filter::Filter,
     inputs::{Inputs, StoredFeed, read_lists},
     local::{List, Note},
@@ -104,11 +103,10 @@ fn write_feed(
     json: bool,
 ) -> Result<()> {
     let Guarded { v4, v6, .. } = stored.guarded(protected)?;
-    let prefixes = v4
-        .iter()
-        .map(Indicator::prefix)
-        .chain(v6.iter().map(Indicator::prefix));
-    for (prefix, line) in prefixes {
+    let v4 = v4.iter().map(|it| (it.net(), it.line));
+    let v6 = v6.iter().map(|it| (it.net(), it.line));
+    for (prefix, line) in v4.chain(v6) {
+        let Some(prefix) = prefix else { continue };
         let (feed, mode) = (&stored.feed.name, stored.feed.mode.as_str());
         if json {
             let row = json!({ "list": feed, "prefix": prefix, "mode": mode, "line": line });
@@ -118,15 +116,4 @@ fn write_feed(
         }
     }
     Ok(())
-}
-
-impl<A: crate::address::Address> Indicator<A> {
-    /// The prefix for people, and the line that it stands in.
-    fn prefix(&self) -> (String, u32) {
-        let net = IpNet::new(self.address.to_ip(), self.length);
-        (
-            net.map(|net| net.to_string()).unwrap_or_default(),
-            self.line,
-        )
-    }
 }

@@ -254,10 +254,7 @@ fn covering<A: Address>(indicators: &[Indicator<A>], address: A) -> Vec<(IpNet, 
     indicators
         .iter()
         .filter(|indicator| address.first(indicator.length) == indicator.address)
-        .filter_map(|indicator| {
-            let net = IpNet::new(indicator.address.to_ip(), indicator.length).ok()?;
-            Some((net, indicator.line))
-        })
+        .filter_map(|indicator| Some((indicator.net()?, indicator.line)))
         .collect()
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::{
     address::{Address, Prefix},
     ruleset::{Entry, SourceId},
@@ -27,6 +29,11 @@ pub struct Indicator<A> {
 }
 
 impl<A: Address> Indicator<A> {
+    /// The prefix for people and files; `None` cannot come out of a parser, whose lengths fit.
+    pub fn net(&self) -> Option<IpNet> {
+        IpNet::new(self.address.to_ip(), self.length).ok()
+    }
+
     /// The entry of `source` that it makes, its port left aside.
     pub fn entry(&self, source: SourceId) -> Entry<A> {
         Entry {

@@ -85,7 +85,7 @@ impl Guarded {
             Action::Subtracted => self.subtracted += 1,
         }
         if self.findings.len() < FINDINGS_KEPT
-            && let Ok(entry) = IpNet::new(indicator.address.to_ip(), indicator.length)
+            && let Some(entry) = indicator.net()
         {
             self.findings.push(Finding {
                 line: indicator.line,
