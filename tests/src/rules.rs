@@ -6,13 +6,9 @@ use firewall::{
     image::Image,
     ruleset::{Ruleset, Wish},
 };
-use firewall_common::{
-    class::{Action, ClassId},
-    image::{lookup4, lookup6},
-    reason::Reason,
-};
+use firewall_common::reason::Reason;
 use firewall_ebpf::{
-    filter::{Decision, Rules, decide},
+    filter::{Decision, decide},
     packet::{Addresses, Halves, Packet},
 };
 use ipnet::IpNet;
@@ -35,23 +31,6 @@ pub fn ruleset(entries: &[(&str, Wish, &str)]) -> Ruleset {
     ruleset
 }
 
-/// An image as the kernel's own decision asks it.
-struct OnHost<'a>(&'a Image);
-
-impl Rules for OnHost<'_> {
-    fn class4(&self, address: u32) -> ClassId {
-        lookup4(self.0.v4.as_slice(), address)
-    }
-
-    fn class6(&self, high: u64, low: u64) -> ClassId {
-        lookup6(self.0.v6.as_slice(), high, low)
-    }
-
-    fn action(&self, class: ClassId) -> Option<Action> {
-        Some(self.0.class(class)?.action)
-    }
-}
-
 /// Source and destination of a frame as the kernel's own parser finds them, or why there are none.
 pub fn addresses(frame: &[u8]) -> Result<Addresses, Reason> {
     Packet::from(frame).addresses()
@@ -59,7 +38,7 @@ pub fn addresses(frame: &[u8]) -> Result<Addresses, Reason> {
 
 /// The kernel's own decision about a frame, made by the host.
 pub fn decide_on_host(image: &Image, frame: &[u8]) -> Result<Decision, Reason> {
-    Ok(decide(&OnHost(image), &addresses(frame)?))
+    Ok(decide(image, &addresses(frame)?))
 }
 
 /// The reason for what happens to a frame, found by the host.

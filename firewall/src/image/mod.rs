@@ -8,9 +8,10 @@ use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
 use firewall_common::{
-    class::ClassId,
+    class::{Action, ClassId},
     image::{Line, lookup4, lookup6},
 };
+use firewall_ebpf::filter::Rules;
 
 use crate::{
     address::Address,
@@ -81,10 +82,10 @@ impl Image {
     /// apart: an IPv4-mapped IPv6 address is an IPv6 address here, as it is on the wire.
     pub fn lookup(&self, address: IpAddr) -> Option<&Class> {
         self.class(match address {
-            IpAddr::V4(address) => lookup4(self.v4.as_slice(), address.to_bits()),
+            IpAddr::V4(address) => self.class4(address.to_bits()),
             IpAddr::V6(address) => {
                 let bits = address.to_bits();
-                lookup6(self.v6.as_slice(), (bits >> 64) as u64, bits as u64)
+                self.class6((bits >> 64) as u64, bits as u64)
             }
         })
     }
@@ -92,6 +93,21 @@ impl Image {
     /// Class number `id`; `None` for 0 and for a number of another image.
     pub fn class(&self, id: ClassId) -> Option<&Class> {
         self.classes.get(usize::from(id).checked_sub(1)?)
+    }
+}
+
+/// The kernel program's own decision, made against an image in memory.
+impl Rules for Image {
+    fn class4(&self, address: u32) -> ClassId {
+        lookup4(self.v4.as_slice(), address)
+    }
+
+    fn class6(&self, high: u64, low: u64) -> ClassId {
+        lookup6(self.v6.as_slice(), high, low)
+    }
+
+    fn action(&self, class: ClassId) -> Option<Action> {
+        Some(self.class(class)?.action)
     }
 }
 

@@ -4,13 +4,12 @@ use std::{fs, net::IpAddr, path::PathBuf};
 
 use anyhow::{Context, Result};
 use firewall_common::{
-    class::{Action, ClassId, NONE},
-    image::{lookup4, lookup6},
+    class::{ClassId, NONE},
     ledger::{self, Role},
     reason::{Reason, Verdict},
 };
 use firewall_ebpf::{
-    filter::{Listed, Rules, decide},
+    filter::{Listed, decide},
     packet::Packet,
 };
 use rustix::mount::{UnmountFlags, unmount};
@@ -59,7 +58,7 @@ impl<'a> Host<'a> {
                 };
             }
         };
-        let decision = decide(self, &addresses);
+        let decision = decide(self.0, &addresses);
         let listed = match decision.listed {
             Listed::Source => addresses.source,
             Listed::Destination => addresses.destination,
@@ -70,20 +69,6 @@ impl<'a> Host<'a> {
             class: decision.class,
             matched,
         }
-    }
-}
-
-impl Rules for Host<'_> {
-    fn class4(&self, address: u32) -> ClassId {
-        lookup4(self.0.v4.as_slice(), address)
-    }
-
-    fn class6(&self, high: u64, low: u64) -> ClassId {
-        lookup6(self.0.v6.as_slice(), high, low)
-    }
-
-    fn action(&self, class: ClassId) -> Option<Action> {
-        Some(self.0.class(class)?.action)
     }
 }
 
