@@ -1,7 +1,7 @@
 //! What a test needs of the machine. Where it is absent the test is skipped and says so, unless
 //! `FIREWALL_REQUIRE` names it: then the test fails.
 
-use std::{env, path::Path, process::Command};
+use std::{env, process::Command};
 
 /// Something that not every machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,8 +10,6 @@ pub enum Need {
     Bpf,
     /// Root and `ip`, to make network namespaces.
     Netns,
-    /// A folder of real feeds, named by `FIREWALL_FEED_DATA`.
-    Feeds,
     /// `bpftool`.
     Tools,
 }
@@ -22,7 +20,6 @@ impl Need {
         match self {
             Self::Bpf => "bpf",
             Self::Netns => "netns",
-            Self::Feeds => "feeds",
             Self::Tools => "tools",
         }
     }
@@ -31,9 +28,6 @@ impl Need {
         match self {
             Self::Bpf => rustix::process::geteuid().is_root(),
             Self::Netns => rustix::process::geteuid().is_root() && runs("ip", "-V"),
-            Self::Feeds => {
-                env::var_os("FIREWALL_FEED_DATA").is_some_and(|path| Path::new(&path).is_dir())
-            }
             Self::Tools => runs("bpftool", "version"),
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     feed::guard::Guarded,
     filter::Filter,
     inputs::{Inputs, StoredFeed, read_lists},
-    local::{List, Note},
+    local::Note,
     protected::{Facts, Protected},
     state,
 };
@@ -76,14 +76,10 @@ fn local(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
             ]);
         }
     }
-    if !json && (!is_empty(&lists.block) || !is_empty(&lists.allow)) {
+    if !json && (!lists.block.entries.is_empty() || !lists.allow.entries.is_empty()) {
         writeln!(output, "{}", table::text(&table))?;
     }
     Ok(())
-}
-
-fn is_empty(list: &List) -> bool {
-    list.entries.is_empty()
 }
 
 /// An entry that has ended leaves the kernel with the next install, which a live run does by itself.

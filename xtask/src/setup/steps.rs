@@ -121,34 +121,14 @@ pub const PACKAGES: &[Package] = &[
         why: "makes network namespaces and the links between them",
     },
     Package {
-        name: "iprange",
-        command: "iprange",
-        why: "counts addresses of real feeds by code that is not ours",
-    },
-    Package {
         name: "iputils-ping",
         command: "ping",
-        why: "ordinary traffic in the test networks",
-    },
-    Package {
-        name: "nftables",
-        command: "nft",
-        why: "address translation on the gateway of the test networks",
-    },
-    Package {
-        name: "procps",
-        command: "sysctl",
-        why: "turns forwarding on in the test networks",
-    },
-    Package {
-        name: "tcpdump",
-        command: "tcpdump",
-        why: "an independent witness of packets",
+        why: "traffic of your own in a lab that the demo leaves up",
     },
     Package {
         name: "util-linux",
         command: "nsenter",
-        why: "enters a network namespace",
+        why: "enters a network of a lab that the demo leaves up",
     },
 ];
 
