@@ -19,10 +19,12 @@
 //!
 //! A descriptor's index is base plus the number of listed bits below its own. Most addresses need
 //! no more than this one line. What follows the first level differs: see [`v4`] and [`v6`].
+//! Ports that are listed on their own are beside the lines: see [`ports`].
 //!
 //! The kernel's verifier reads this code too. Every index into a line carries its mask, every
 //! variable shift its own, and addition wraps: it must see that nothing leaves its bounds.
 
+pub mod ports;
 #[cfg(test)]
 mod tests;
 pub mod v4;
@@ -30,6 +32,7 @@ pub mod v6;
 
 use crate::class::ClassId;
 
+pub use ports::lookup_port;
 pub use v4::lookup4;
 pub use v6::{lookup6, lookup6_with, tree6};
 

@@ -38,7 +38,7 @@ impl Role {
 
 /// Which way a hit went. Given by which address is listed and by the role of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u32)]
+#[repr(u8)]
 pub enum Direction {
     /// From inside to a listed address: the inside host calls out.
     Outbound = 0,
@@ -50,7 +50,7 @@ pub enum Direction {
 
 impl Direction {
     /// The direction whose number is `raw`.
-    pub const fn from_raw(raw: u32) -> Option<Self> {
+    pub const fn from_raw(raw: u8) -> Option<Self> {
         match raw {
             0 => Some(Self::Outbound),
             1 => Some(Self::Inbound),
@@ -112,7 +112,11 @@ pub struct LedgerKey {
     /// The other end.
     pub remote: Octets,
     /// A [`Direction`].
-    pub direction: u32,
+    pub direction: u8,
+    /// Protocol number (IANA "Protocol Numbers") after any extension headers.
+    pub protocol: u8,
+    /// Port of the service, not the ephemeral one of who uses it; 0 where there is none to see.
+    pub port: u16,
     /// Zero.
     pub padding: u32,
 }
@@ -159,6 +163,12 @@ pub struct LedgerEntry {
     pub interface: u32,
     /// Class of the last hit.
     pub class: ClassId,
+    /// Ethernet address that the inside host, or the router it is behind, last sent from; zero until
+    /// it was seen sending.
+    pub mac: [u8; 6],
+    /// Outer VLAN (IEEE 802.1Q identifier) of the last hit; 0 without a tag in the frame. A tag that
+    /// the driver took off is not seen.
+    pub vlan: u16,
     /// Zero.
     pub padding: [u16; 3],
 }
@@ -182,7 +192,7 @@ pub struct Event {
 }
 
 const _: () = assert!(size_of::<LedgerKey>() == 40);
-const _: () = assert!(size_of::<LedgerEntry>() == 48);
+const _: () = assert!(size_of::<LedgerEntry>() == 56);
 const _: () = assert!(size_of::<Event>() == 64);
 const _: () = assert!(core::mem::offset_of!(Event, class) == 56);
 
@@ -196,7 +206,9 @@ impl Event {
             key: LedgerKey {
                 inside: [word(1)?, word(2)?],
                 remote: [word(3)?, word(4)?],
-                direction: u32::from_ne_bytes(part(bytes, 40)?),
+                direction: bytes[40],
+                protocol: bytes[41],
+                port: u16::from_ne_bytes(part(bytes, 42)?),
                 padding: 0,
             },
             generation: u32::from_ne_bytes(part(bytes, 48)?),
@@ -221,6 +233,8 @@ mod tests {
             inside: octets((0, 0xffff_c000_0207)),
             remote: octets((0x2001_0db8_0000_0000, 1)),
             direction: 0,
+            protocol: 6,
+            port: 443,
             padding: 0,
         };
         assert_eq!(key.inside().to_string(), "192.0.2.7");

@@ -15,7 +15,7 @@ pub const COUNTERS: usize = reason::Reason::ALL.len() + ledger::Loss::ALL.len();
 
 /// Layout version of everything that is pinned. Pins live in a folder of this name, so that a
 /// newer binary never reads an older layout.
-pub const SCHEMA: &str = "v1";
+pub const SCHEMA: &str = "v2";
 
 #[cfg(feature = "user")]
 mod pod {

@@ -23,23 +23,49 @@ pub enum Reason {
     Blocked = 3,
     /// An address is listed by sources that only monitor.
     Monitored = 4,
+    /// An address is exempt: `allow --exempt`.
+    Allowed = 5,
+    /// Ports of an address are listed, and the packet does not show its own: a later fragment, or
+    /// more extension headers than are walked over.
+    FragmentUnjudged = 6,
 }
 
 impl Reason {
     /// Every reason, in the order of its counter.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::NoMatch,
         Self::NotIp,
         Self::Truncated,
         Self::Blocked,
         Self::Monitored,
+        Self::Allowed,
+        Self::FragmentUnjudged,
     ];
+
+    /// The reason whose number is `raw`; anything unheard of is [`Self::NoMatch`].
+    #[inline(always)]
+    pub const fn from_raw(raw: u32) -> Self {
+        match raw {
+            1 => Self::NotIp,
+            2 => Self::Truncated,
+            3 => Self::Blocked,
+            4 => Self::Monitored,
+            5 => Self::Allowed,
+            6 => Self::FragmentUnjudged,
+            _ => Self::NoMatch,
+        }
+    }
 
     /// What happens to a packet for this reason.
     pub const fn verdict(self) -> Verdict {
         match self {
             Self::Blocked => Verdict::Drop,
-            Self::NoMatch | Self::NotIp | Self::Truncated | Self::Monitored => Verdict::Pass,
+            Self::NoMatch
+            | Self::NotIp
+            | Self::Truncated
+            | Self::Monitored
+            | Self::Allowed
+            | Self::FragmentUnjudged => Verdict::Pass,
         }
     }
 
@@ -51,6 +77,8 @@ impl Reason {
             Self::Truncated => "truncated",
             Self::Blocked => "blocked",
             Self::Monitored => "monitored",
+            Self::Allowed => "allowed",
+            Self::FragmentUnjudged => "fragment-unjudged",
         }
     }
 }

@@ -7,16 +7,17 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use firewall_common::{
-    class::{Action, ClassId},
-    image::{Line, Lines, lookup4, lookup6_with, tree6},
+    class::{Actions, ClassId},
+    image::{
+        Line, Lines, lookup_port, lookup4, lookup6_with,
+        ports::{PortEntry, Ports},
+        tree6,
+    },
     ledger::{ADMITTED, Direction, Event, LEDGER_ENTRIES, LedgerEntry, LedgerKey, Loss, Role},
     reason::{Count, Reason},
 };
 
-use crate::{
-    filter::{Listed, Rules, ledger_key},
-    packet::Addresses,
-};
+use crate::{filter::Rules, packet::Sender};
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
@@ -28,7 +29,10 @@ const EVENTS_BYTES: usize = 1 << 18;
 static IMAGE4: Array<Line, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static IMAGE6: Array<Line, 1, MMAPABLE> = Array::new();
-/// Class → [`Action`].
+/// Ports that are listed on their own, sorted.
+#[btf_map]
+static PORTS: Array<PortEntry, 1, MMAPABLE> = Array::new();
+/// Class → [`Actions`].
 #[btf_map]
 static CLASSES: Array<u64, 1, MMAPABLE> = Array::new();
 #[btf_map]
@@ -67,9 +71,13 @@ static ROLE: u32 = Role::Unknown as u32;
 #[unsafe(no_mangle)]
 static GENERATION: u32 = 0;
 
+/// Entries of [`PORTS`], likewise.
+#[unsafe(no_mangle)]
+static PORT_COUNT: u32 = 0;
+
 /// The role of this copy's interface.
 #[inline(always)]
-fn role() -> Role {
+pub fn role() -> Role {
     Role::from_raw(constant(&ROLE))
 }
 
@@ -83,6 +91,19 @@ fn constant(value: &'static u32) -> u32 {
 
 struct Image4;
 struct Image6;
+struct ListedPorts;
+
+impl Ports for ListedPorts {
+    #[inline(always)]
+    fn entry(&self, index: u32) -> Option<&PortEntry> {
+        PORTS.get(index)
+    }
+
+    #[inline(always)]
+    fn count(&self) -> u32 {
+        constant(&PORT_COUNT)
+    }
+}
 
 impl Lines for Image4 {
     #[inline(always)]
@@ -113,9 +134,24 @@ impl Rules for Generation {
     }
 
     #[inline(always)]
-    fn action(&self, class: ClassId) -> Option<Action> {
-        Action::from_raw(*CLASSES.get(class.into())? as u32)
+    fn port_class(&self, high: u64, low: u64, service: u64) -> ClassId {
+        firewall_port_class(high, low, service) as ClassId
     }
+
+    #[inline(always)]
+    fn actions(&self, class: ClassId) -> Actions {
+        match CLASSES.get(class.into()) {
+            Some(raw) => Actions::from_raw(*raw),
+            None => Actions::NONE,
+        }
+    }
+}
+
+/// [`lookup_port`] in the kernel's own map, verified once for both addresses.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn firewall_port_class(high: u64, low: u64, service: u64) -> u32 {
+    lookup_port(&ListedPorts, high, low, service).into()
 }
 
 /// [`lookup6_with`] in the kernel's own maps. A global function has a stack frame of its own (512
@@ -165,15 +201,28 @@ fn add(counter: Option<*mut Count>, bytes: u64) {
     }
 }
 
-/// Counts a hit in the ledger, and reports it if it is the first of its entry. Not inlined: key,
-/// entry and event need a stack frame of their own.
+/// What the ledger is told about a hit.
+pub struct Hit {
+    /// Whose entry it is.
+    pub key: LedgerKey,
+    /// The class that matched.
+    pub class: ClassId,
+    /// Interface index.
+    pub interface: u32,
+    /// Length of the packet.
+    pub bytes: u64,
+    /// Ethernet header of the packet, if the inside host sent it; else zeros.
+    pub sender: Sender,
+}
+
+/// Counts a hit in the ledger, and reports it if it is the first of its entry. Not inlined: entry and
+/// event need a stack frame of their own.
 #[inline(never)]
-pub fn record(addresses: &Addresses, listed: Listed, class: ClassId, interface: u32, bytes: u64) {
-    let key = ledger_key(addresses, listed, role());
-    if key.direction == Direction::Outbound as u32 {
-        record_in(&LEDGER_OUTBOUND, 0, &key, class, interface, bytes);
+pub fn record(hit: &Hit) {
+    if hit.key.direction == Direction::Outbound as u8 {
+        record_in(&LEDGER_OUTBOUND, 0, hit);
     } else {
-        record_in(&LEDGER_INBOUND, 1, &key, class, interface, bytes);
+        record_in(&LEDGER_INBOUND, 1, hit);
     }
 }
 
@@ -181,45 +230,45 @@ pub fn record(addresses: &Addresses, listed: Listed, class: ClassId, interface: 
 fn record_in(
     ledger: &LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES>,
     admissions: u32,
-    key: &LedgerKey,
-    class: ClassId,
-    interface: u32,
-    bytes: u64,
+    hit: &Hit,
 ) {
     // SAFETY: the helper reads a clock and takes no pointer.
     let now = unsafe { bpf_ktime_get_boot_ns() };
     let generation = constant(&GENERATION);
+    let key = &hit.key;
     if let Some(entry) = ledger.get_ptr_mut(key) {
-        update(entry, now, generation, class, interface, bytes);
+        update(entry, now, generation, hit);
         return;
     }
     if !admit(admissions, now) {
-        count_loss(Loss::Unrecorded, bytes);
+        count_loss(Loss::Unrecorded, hit.bytes);
         return;
     }
     let entry = LedgerEntry {
         packets: 1,
-        bytes,
+        bytes: hit.bytes,
         first_seen: now,
         last_seen: now,
         generation,
-        interface,
-        class,
+        interface: hit.interface,
+        class: hit.class,
+        mac: hit.sender.mac,
+        vlan: hit.sender.vlan,
         padding: [0; 3],
     };
     match ledger.insert(key, entry, BPF_NOEXIST.into()) {
         Ok(()) => report(&Event {
             seen: now,
-            key: *key,
+            key: hit.key,
             generation,
-            interface,
-            class,
+            interface: hit.interface,
+            class: hit.class,
             padding: [0; 3],
         }),
         // Another CPU was first with the same entry, and has reported it; or there is no room.
         Err(_) => match ledger.get_ptr_mut(key) {
-            Some(entry) => update(entry, now, generation, class, interface, bytes),
-            None => count_loss(Loss::Unrecorded, bytes),
+            Some(entry) => update(entry, now, generation, hit),
+            None => count_loss(Loss::Unrecorded, hit.bytes),
         },
     }
 }
@@ -244,24 +293,21 @@ fn admit(admissions: u32, now: u64) -> bool {
 }
 
 #[inline(always)]
-fn update(
-    entry: *mut LedgerEntry,
-    now: u64,
-    generation: u32,
-    class: ClassId,
-    interface: u32,
-    bytes: u64,
-) {
+fn update(entry: *mut LedgerEntry, now: u64, generation: u32, hit: &Hit) {
     // SAFETY: the entry stays memory of this map even if it is evicted meanwhile (LRU slots are
     // preallocated, kernel/bpf/hashtab.c). Sums are added atomically; of the rest the last hit wins,
     // whichever CPU writes it.
     unsafe {
         atomic_add(&raw mut (*entry).packets, 1);
-        atomic_add(&raw mut (*entry).bytes, bytes);
+        atomic_add(&raw mut (*entry).bytes, hit.bytes);
         (*entry).last_seen = now;
         (*entry).generation = generation;
-        (*entry).interface = interface;
-        (*entry).class = class;
+        (*entry).interface = hit.interface;
+        (*entry).class = hit.class;
+        if hit.sender.mac != [0; 6] {
+            (*entry).mac = hit.sender.mac;
+            (*entry).vlan = hit.sender.vlan;
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Finds the addresses of a packet. The only code that reads packet memory.
+//! Finds the addresses of a packet, and what its transport header shows. The only code that reads
+//! packet memory.
 
 use core::marker::PhantomData;
 
@@ -52,6 +53,17 @@ pub struct Addresses {
     pub source: Halves,
     /// Receiver.
     pub destination: Halves,
+    /// Where the IP header starts, in bytes from the start of the packet.
+    pub network: u32,
+}
+
+/// What the Ethernet header says about who sent a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sender {
+    /// Ethernet address.
+    pub mac: [u8; 6],
+    /// Identifier of the outer VLAN; 0 without a tag.
+    pub vlan: u16,
 }
 
 /// PPPoE session header (RFC 2516 §4) and the PPP protocol number that follows it.
@@ -66,6 +78,7 @@ struct PppoeSessionHdr {
 }
 
 /// The bytes of a packet from `start` to before `end`, read front to back.
+#[derive(Clone, Copy)]
 pub struct Packet<'a> {
     start: usize,
     end: usize,
@@ -76,7 +89,7 @@ pub struct Packet<'a> {
 ///
 /// # Safety
 /// Integers and byte arrays only, `repr(C)`.
-unsafe trait Header: Copy {}
+pub unsafe trait Header: Copy {}
 
 // SAFETY: integers and byte arrays, `repr(C)`.
 unsafe impl Header for EthHdr {}
@@ -113,7 +126,7 @@ impl<'a> Packet<'a> {
 
     /// Takes the next header off the front; `Truncated` if it is not all there.
     #[inline(always)]
-    fn take<H: Header>(&mut self) -> Result<H, Reason> {
+    pub(crate) fn take<H: Header>(&mut self) -> Result<H, Reason> {
         let next = self.start + size_of::<H>();
         if next > self.end {
             return Err(Reason::Truncated);
@@ -125,16 +138,52 @@ impl<'a> Packet<'a> {
         Ok(header)
     }
 
+    /// Goes on `bytes` further in; that there are so many is for [`Self::take`] to see.
+    #[inline(always)]
+    pub(crate) fn skip(&mut self, bytes: u32) {
+        // The kernel's verifier must see a bound (`MAX_PACKET_OFF`, kernel/bpf/verifier.c).
+        self.start += (bytes & 0x0fff) as usize;
+    }
+
     /// The addresses, or why there are none: `NotIp` or `Truncated`.
     ///
     /// Every fragment has both addresses, and extension headers and options come after them, so
     /// neither is looked at.
     #[inline(always)]
     pub fn addresses(mut self) -> Result<Addresses, Reason> {
-        match self.network_protocol()? {
-            ethertype::IPV4 => self.ipv4(),
-            ethertype::IPV6 => self.ipv6(),
+        let start = self.start;
+        let protocol = self.network_protocol()?;
+        let network = (self.start - start) as u32;
+        match protocol {
+            ethertype::IPV4 => self.ipv4(network),
+            ethertype::IPV6 => self.ipv6(network),
             _ => Err(Reason::NotIp),
+        }
+    }
+
+    /// The addresses of the IP header of `version` that starts `network` bytes in.
+    #[inline(always)]
+    pub fn addresses_at(mut self, version: Version, network: u32) -> Result<Addresses, Reason> {
+        self.skip(network);
+        match version {
+            Version::V4 => self.ipv4(network),
+            Version::V6 => self.ipv6(network),
+        }
+    }
+
+    /// Who sent the frame by its Ethernet header; zeros if it has none.
+    #[inline(always)]
+    pub fn sender(mut self) -> Sender {
+        let Ok(header) = self.take::<EthHdr>() else {
+            return Sender::default();
+        };
+        let vlan = match is_tag(u16::from_be(header.ether_type)) {
+            true => self.take::<VlanHdr>().map_or(0, |tag| tag.vid()),
+            false => 0,
+        };
+        Sender {
+            mac: header.src_addr,
+            vlan,
         }
     }
 
@@ -169,7 +218,7 @@ impl<'a> Packet<'a> {
     }
 
     #[inline(always)]
-    fn ipv4(&mut self) -> Result<Addresses, Reason> {
+    fn ipv4(&mut self, network: u32) -> Result<Addresses, Reason> {
         let header = self.take::<Ipv4Hdr>()?;
         if header.version() != 4 {
             return Err(Reason::NotIp);
@@ -178,11 +227,12 @@ impl<'a> Packet<'a> {
             version: Version::V4,
             source: mapped(header.src_addr),
             destination: mapped(header.dst_addr),
+            network,
         })
     }
 
     #[inline(always)]
-    fn ipv6(&mut self) -> Result<Addresses, Reason> {
+    fn ipv6(&mut self, network: u32) -> Result<Addresses, Reason> {
         let header = self.take::<Ipv6Hdr>()?;
         if header.version() != 6 {
             return Err(Reason::NotIp);
@@ -191,6 +241,7 @@ impl<'a> Packet<'a> {
             version: Version::V6,
             source: halves(header.src_addr),
             destination: halves(header.dst_addr),
+            network,
         })
     }
 }

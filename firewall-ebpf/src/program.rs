@@ -1,57 +1,153 @@
-//! The way of a packet: addresses → decision → counters → ledger → verdict.
+//! The way of a packet: addresses → classes → decision → counters → ledger → verdict.
+//!
+//! Nearly all packets are done after the classes: neither address is listed. For the others an entry
+//! point calls its global function, which the verifier looks at once and not again for every way
+//! through the headers that leads there. It is handed numbers only and reads the packet again.
 
 use aya_ebpf::{
     EbpfContext,
-    bindings::xdp_action::{XDP_DROP, XDP_PASS},
+    bindings::{
+        xdp_action::{XDP_DROP, XDP_PASS},
+        xdp_md,
+    },
     helpers::generated::bpf_xdp_get_buff_len,
     programs::XdpContext,
 };
 use firewall_common::{
-    class::NONE,
+    class::{ClassId, NONE},
+    ledger::Direction,
     reason::{Reason, Verdict},
 };
 
 use crate::{
-    filter::{Decision, decide},
-    maps::{self, Generation},
-    packet::{Addresses, Packet},
+    filter::{Classes, Decision, decide_listed, inside_sends, ledger_key},
+    maps::{self, Generation, Hit},
+    packet::{Addresses, Packet, Sender, Version},
+    transport::Transport,
 };
 
-/// Judges the packet of `context`, counts it, records its hit and tells `on_hit` about it. Returns
-/// the `XDP_*` number of the verdict.
+/// A packet of which an address is listed.
+#[derive(Clone, Copy)]
+pub struct ListedPacket {
+    /// Context of the program.
+    pub context: *mut xdp_md,
+    /// Where the IP header starts, in bytes from the start of the packet.
+    pub network: u32,
+    /// Class of the source below, of the destination in the upper 16 bits; above, 1 for IPv6.
+    pub classes: u64,
+    /// Length of the packet.
+    pub bytes: u64,
+}
+
+/// Judges the packet of `context` and counts it; where an address is listed, the number of the reason
+/// is what `judge_listed` says. Returns the `XDP_*` number of the verdict.
 #[inline(always)]
-pub fn judge(context: &XdpContext, on_hit: impl FnOnce(&Addresses, &Decision)) -> u32 {
+pub fn judge(context: &XdpContext, judge_listed: impl FnOnce(ListedPacket) -> u32) -> u32 {
     // SAFETY: the context is the one this program was called with.
     let bytes = unsafe { bpf_xdp_get_buff_len(context.as_ptr().cast()) };
-    // SAFETY: the kernel promises data..data_end, the linear part, for the run of the program.
-    let packet = unsafe { Packet::new(context.data(), context.data_end()) };
-    let reason = match packet.addresses() {
+    let reason = match packet(context).addresses() {
         Ok(addresses) => {
-            let decision = decide(&Generation, &addresses);
-            if decision.class != NONE {
-                let interface = context.ingress_ifindex() as u32;
-                maps::count_class(decision.class, bytes);
-                maps::record(
-                    &addresses,
-                    decision.listed,
-                    decision.class,
-                    interface,
+            let classes = Classes::of(&Generation, &addresses);
+            match classes.are_none() {
+                true => Reason::NoMatch,
+                false => Reason::from_raw(judge_listed(ListedPacket {
+                    context: context.as_ptr().cast(),
+                    network: addresses.network,
+                    classes: pack(classes, addresses.version),
                     bytes,
-                );
-                on_hit(&addresses, &decision);
+                })),
             }
-            decision.reason
         }
         Err(reason) => reason,
     };
     maps::count(reason, bytes);
-    action(reason)
-}
-
-#[inline(always)]
-fn action(reason: Reason) -> u32 {
     match reason.verdict() {
         Verdict::Pass => XDP_PASS,
         Verdict::Drop => XDP_DROP,
     }
+}
+
+#[inline(always)]
+fn pack(classes: Classes, version: Version) -> u64 {
+    let is_v6 = match version {
+        Version::V4 => 0,
+        Version::V6 => 1 << 32,
+    };
+    u64::from(classes.source) | u64::from(classes.destination) << 16 | is_v6
+}
+
+#[inline(always)]
+fn unpack(packed: u64) -> (Classes, Version) {
+    let classes = Classes {
+        source: packed as ClassId,
+        destination: (packed >> 16) as ClassId,
+    };
+    match packed >> 32 {
+        0 => (classes, Version::V4),
+        _ => (classes, Version::V6),
+    }
+}
+
+/// Judges a packet of which an address is listed, counts its class, records its hit and tells
+/// `on_hit` about it. Returns the number of the reason.
+#[inline(always)]
+pub fn judge_listed(listed: ListedPacket, on_hit: impl FnOnce(&Addresses, &Decision)) -> u32 {
+    let context = XdpContext::new(listed.context);
+    let (classes, version) = unpack(listed.classes);
+    let packet = packet(&context);
+    let Ok(addresses) = packet.addresses_at(version, listed.network) else {
+        return Reason::Truncated as u32;
+    };
+    let is_v6 = u32::from(version == Version::V6);
+    let transport = firewall_transport(listed.context, listed.network, is_v6);
+    let transport = Transport::from_raw(transport);
+    let decision = decide_listed(&Generation, &addresses, classes, transport);
+    if decision.class != NONE {
+        maps::count_class(decision.class, listed.bytes);
+    }
+    if decision.is_hit() {
+        record(&context, &addresses, transport, &decision, listed.bytes);
+        on_hit(&addresses, &decision);
+    }
+    decision.reason as u32
+}
+
+/// [`Packet::transport`] as a global function.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn firewall_transport(context: *mut xdp_md, network: u32, is_v6: u32) -> u64 {
+    let context = XdpContext::new(context);
+    let version = match is_v6 {
+        0 => Version::V4,
+        _ => Version::V6,
+    };
+    packet(&context).transport(version, network).to_raw()
+}
+
+#[inline(always)]
+fn record(
+    context: &XdpContext,
+    addresses: &Addresses,
+    transport: Transport,
+    decision: &Decision,
+    bytes: u64,
+) {
+    let key = ledger_key(addresses, transport, decision.listed, maps::role());
+    let sender = match Direction::from_raw(key.direction) {
+        Some(direction) if inside_sends(direction, decision.listed) => packet(context).sender(),
+        _ => Sender::default(),
+    };
+    maps::record(&Hit {
+        key,
+        class: decision.class,
+        interface: context.ingress_ifindex() as u32,
+        bytes,
+        sender,
+    });
+}
+
+#[inline(always)]
+fn packet(context: &XdpContext) -> Packet<'_> {
+    // SAFETY: the kernel promises data..data_end, the linear part, for the run of the program.
+    unsafe { Packet::new(context.data(), context.data_end()) }
 }

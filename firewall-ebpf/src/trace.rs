@@ -8,18 +8,23 @@
 mod bpf {
     use aya_ebpf::{macros::xdp, programs::XdpContext};
     use aya_log_ebpf::info;
-    use firewall_ebpf::{packet::Halves, program::judge};
+    use firewall_ebpf::{
+        packet::Halves,
+        program::{judge, judge_listed},
+    };
 
     /// Entry point.
     #[xdp(frags)]
     pub fn firewall(context: XdpContext) -> u32 {
-        judge(&context, |addresses, decision| {
-            let (reason, class) = (decision.reason.as_str(), decision.class);
-            let (source, destination) = (bytes(addresses.source), bytes(addresses.destination));
-            info!(
-                &context,
-                "{} {:i} -> {:i} class {}", reason, source, destination, class
-            );
+        judge(&context, |listed| {
+            judge_listed(listed, |addresses, decision| {
+                let (reason, class) = (decision.reason.as_str(), decision.class);
+                let (source, destination) = (bytes(addresses.source), bytes(addresses.destination));
+                info!(
+                    &context,
+                    "{} {:i} -> {:i} class {}", reason, source, destination, class
+                );
+            })
         })
     }
 

@@ -36,6 +36,9 @@ pub trait Address: Copy + Ord + Hash + std::fmt::Debug + Default + Send + Sync +
     /// The address as the standard library has it.
     fn to_ip(self) -> IpAddr;
 
+    /// The address of this family; `None` for one of the other.
+    fn from_ip(address: IpAddr) -> Option<Self>;
+
     /// Difference to an address that is not higher.
     fn minus(self, lower: Self) -> Self;
 
@@ -54,7 +57,7 @@ pub trait Address: Copy + Ord + Hash + std::fmt::Debug + Default + Send + Sync +
 }
 
 macro_rules! address {
-    ($integer:ty, $ip:ty) => {
+    ($integer:ty, $ip:ty, $family:ident) => {
         impl Address for $integer {
             const BITS: u8 = <$integer>::BITS as u8;
             const MAX: Self = <$integer>::MAX;
@@ -89,6 +92,13 @@ macro_rules! address {
                 <$ip>::from_bits(self).into()
             }
 
+            fn from_ip(address: IpAddr) -> Option<Self> {
+                match address {
+                    IpAddr::$family(address) => Some(address.to_bits()),
+                    _ => None,
+                }
+            }
+
             fn minus(self, lower: Self) -> Self {
                 self - lower
             }
@@ -101,8 +111,8 @@ macro_rules! address {
     };
 }
 
-address!(u32, Ipv4Addr);
-address!(u128, Ipv6Addr);
+address!(u32, Ipv4Addr, V4);
+address!(u128, Ipv6Addr, V6);
 
 /// A prefix of either family as integers: address (host bits as given) and length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

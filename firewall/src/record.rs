@@ -4,11 +4,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context, Result};
-use firewall_common::{
-    class::{Action, ClassId},
-    ledger::Role,
-    reason::Count,
-};
+use firewall_common::{class::ClassId, ledger::Role, reason::Count};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +96,7 @@ impl RecordedClass {
             false => class.sources.iter().map(name).collect(),
         };
         Self {
-            enforced: class.action == Action::Drop,
+            enforced: class.actions.drops(),
             sources,
         }
     }

@@ -1,11 +1,17 @@
 //! The ruleset: every indicator that should be in force, with the sources that name it. Pure data.
 
+use std::net::IpAddr;
+
 use anyhow::{Context, Result};
+use firewall_common::class::{Action, Actions, Case};
 
 use crate::address::{Address, Prefix};
 
 /// Index into [`Ruleset::sources`].
 pub type SourceId = u16;
+
+/// Sources of a ruleset at most.
+pub const MAX_SOURCES: SourceId = SourceId::MAX;
 
 /// What a source asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,10 +20,80 @@ pub enum Wish {
     Allow,
     /// Never a reason for a drop: addresses the network cannot do without.
     Protect,
-    /// Count and report, let pass.
+    /// Packets to and from the address pass, whatever else they come from or go to.
+    Exempt,
+    /// Count and report what goes to the address and comes from it, let pass.
     Monitor,
-    /// Drop.
+    /// Drop what goes to the address and comes from it.
     Drop,
+    /// Only what opens something from outside matters.
+    Inbound {
+        /// What is done with what opens something.
+        opening: Action,
+        /// What is done where the protocol does not say whether it opens or answers.
+        connectionless: Action,
+    },
+}
+
+impl Wish {
+    /// What it does to packets of an address; nothing if it only keeps others from doing something.
+    pub const fn actions(self) -> Actions {
+        match self {
+            Self::Allow | Self::Protect => Actions::NONE,
+            Self::Exempt => Actions::EXEMPT,
+            Self::Monitor => Actions::MONITOR,
+            Self::Drop => Actions::DROP,
+            Self::Inbound {
+                opening,
+                connectionless,
+            } => Actions::only(Case::Opening, opening)
+                .and(Actions::only(Case::Connectionless, connectionless)),
+        }
+    }
+
+    /// Whether it calls addresses bad, as feeds and the block list do.
+    pub const fn lists(self) -> bool {
+        match self {
+            Self::Monitor | Self::Drop | Self::Inbound { .. } => true,
+            Self::Allow | Self::Protect | Self::Exempt => false,
+        }
+    }
+}
+
+/// Transport protocols that have ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Protocol {
+    /// TCP; the number is that of IANA's "Protocol Numbers".
+    Tcp = 6,
+    /// UDP.
+    Udp = 17,
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Tcp, Self::Udp];
+
+    /// The name that people and machines read.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// One port of one address, of one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortEntry {
+    /// The address.
+    pub address: IpAddr,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The port, host order.
+    pub port: u16,
+    /// Whose entry it is.
+    pub source: SourceId,
 }
 
 /// Where indicators come from: a feed, a local list, the protected addresses.
@@ -56,6 +132,8 @@ pub struct Ruleset {
     pub v4: Vec<Entry<u32>>,
     /// IPv6 entries.
     pub v6: Vec<Entry<u128>>,
+    /// Entries for one port only.
+    pub ports: Vec<PortEntry>,
 }
 
 impl Ruleset {
@@ -72,7 +150,10 @@ impl Ruleset {
             });
             self.sources.len() - 1
         });
-        SourceId::try_from(index).context("there are more than 65,536 sources; switch feeds off")
+        SourceId::try_from(index)
+            .ok()
+            .filter(|&source| source < MAX_SOURCES)
+            .context("there are more than 65,535 sources; switch feeds off")
     }
 
     /// Adds an entry of `source`.

@@ -132,6 +132,7 @@ pub fn fill_array<T: Word>(map: impl AsFd, words: &[T]) -> Result<()> {
 /// What [`fill_array`] may copy: plain integers without padding.
 pub trait Word: Copy {}
 impl Word for u64 {}
+impl Word for [u64; 4] {}
 impl Word for [u64; 8] {}
 
 /// The lines of an image in the kernel, mapped for reading.

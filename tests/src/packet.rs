@@ -73,6 +73,34 @@ pub fn plain(source: IpAddr, destination: IpAddr, protocol: u8, payload: &[u8]) 
     }
 }
 
+/// TCP flags (RFC 9293 §3.1).
+pub mod flag {
+    /// Opens, or with ACK answers an opening.
+    pub const SYN: u8 = 0x02;
+    /// Acknowledges.
+    pub const ACK: u8 = 0x10;
+    /// Closes.
+    pub const FIN: u8 = 0x01;
+    /// Gives up.
+    pub const RST: u8 = 0x04;
+    /// Asks for congestion notification (RFC 3168 §6.1).
+    pub const ECE: u8 = 0x40;
+}
+
+/// A TCP header without options; no checksum.
+pub fn tcp(source: u16, destination: u16, flags: u8) -> Vec<u8> {
+    let mut header = [source.to_be_bytes(), destination.to_be_bytes()].concat();
+    header.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 0xfa, 0xf0, 0, 0, 0, 0]);
+    header
+}
+
+/// A UDP header without payload; no checksum.
+pub fn udp(source: u16, destination: u16) -> Vec<u8> {
+    let mut header = [source.to_be_bytes(), destination.to_be_bytes()].concat();
+    header.extend_from_slice(&[0, 8, 0, 0]);
+    header
+}
+
 fn six(address: IpAddr) -> Ipv6Addr {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),

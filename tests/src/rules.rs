@@ -1,19 +1,20 @@
 //! Rulesets for tests, and what a packet should come to under them by the host's own reading.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use firewall::{
     image::Image,
-    ruleset::{Ruleset, Wish},
+    ruleset::{PortEntry, Protocol, Ruleset, SourceId, Wish},
 };
 use firewall_common::reason::Reason;
 use firewall_ebpf::{
     filter::{Decision, decide},
     packet::{Addresses, Halves, Packet},
+    transport::Transport,
 };
 use ipnet::IpNet;
 
-/// A ruleset of (source, what it wishes, prefix).
+/// A ruleset of (source, what it wishes, prefix). `address:port` stands for that port, TCP and UDP.
 ///
 /// # Panics
 /// A prefix is none.
@@ -25,10 +26,26 @@ pub fn ruleset(entries: &[(&str, Wish, &str)]) -> Ruleset {
     let mut ruleset = Ruleset::default();
     for &(name, wish, prefix) in entries {
         let source = ruleset.source(name, wish).unwrap();
-        let prefix: IpNet = prefix.parse().unwrap();
-        ruleset.push(prefix.into(), source);
+        match prefix.parse::<SocketAddr>() {
+            Ok(host) => ruleset.ports.extend(both_protocols(host, source)),
+            Err(_) => ruleset.push(prefix.parse::<IpNet>().unwrap().into(), source),
+        }
     }
     ruleset
+}
+
+fn both_protocols(host: SocketAddr, source: SourceId) -> impl Iterator<Item = PortEntry> {
+    Protocol::ALL.into_iter().map(move |protocol| PortEntry {
+        address: host.ip(),
+        protocol,
+        port: host.port(),
+        source,
+    })
+}
+
+/// What the kernel's own parser finds beyond the addresses of a frame that has `addresses`.
+pub fn transport(frame: &[u8], addresses: &Addresses) -> Transport {
+    Packet::from(frame).transport(addresses.version, addresses.network)
 }
 
 /// Source and destination of a frame as the kernel's own parser finds them, or why there are none.
@@ -38,7 +55,8 @@ pub fn addresses(frame: &[u8]) -> Result<Addresses, Reason> {
 
 /// The kernel's own decision about a frame, made by the host.
 pub fn decide_on_host(image: &Image, frame: &[u8]) -> Result<Decision, Reason> {
-    Ok(decide(image, &addresses(frame)?))
+    let addresses = addresses(frame)?;
+    Ok(decide(image, &addresses, || transport(frame, &addresses)))
 }
 
 /// The reason for what happens to a frame, found by the host.

@@ -219,6 +219,7 @@ fn random(v4: usize, v6: usize) -> Ruleset {
         sources: sources(),
         v4: (0..v4).map(|_| random.entry4()).collect(),
         v6: (0..v6).map(|_| random.entry6()).collect(),
+        ..Ruleset::default()
     }
 }
 
@@ -277,6 +278,7 @@ fn the_kernel_agrees_about_everything_that_is_listed_by_hand() {
             entry(u128::MAX, 19, DROP),
             entry(u128::MAX, 128, 3),
         ],
+        ..Ruleset::default()
     });
 }
 
@@ -290,5 +292,6 @@ fn a_whole_family_can_be_listed() {
         sources: sources(),
         v4: vec![entry(0, 0, DROP), entry(0xc000_0207, 32, ALLOW)],
         v6: vec![entry(0, 0, DROP), entry(7, 128, ALLOW)],
+        ..Ruleset::default()
     });
 }

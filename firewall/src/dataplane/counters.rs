@@ -28,6 +28,14 @@ pub struct Hit {
     pub inside: IpAddr,
     /// The other end.
     pub remote: IpAddr,
+    /// Protocol number; 0 also where it was not seen.
+    pub protocol: u8,
+    /// Port of the service; 0 where there is none to see.
+    pub port: u16,
+    /// Ethernet address that the inside host, or the router it is behind, sent from.
+    pub mac: Option<[u8; 6]>,
+    /// VLAN that the inside host sent in, if there was a tag.
+    pub vlan: Option<u16>,
     /// Packets and bytes.
     pub count: Count,
     /// Since boot.
@@ -167,6 +175,10 @@ fn hit(key: &LedgerKey, entry: &LedgerEntry) -> Option<Hit> {
         direction: Direction::from_raw(key.direction)?,
         inside: key.inside(),
         remote: key.remote(),
+        protocol: key.protocol,
+        port: key.port,
+        mac: Some(entry.mac).filter(|mac| *mac != [0; 6]),
+        vlan: Some(entry.vlan).filter(|vlan| *vlan != 0),
         count: Count {
             packets: entry.packets,
             bytes: entry.bytes,

@@ -58,7 +58,7 @@ const SHARED: [(&str, &str, Shape); 3] = [
 const LEDGER: Shape = Shape {
     map_type: 9,
     key_size: 40,
-    value_size: 48,
+    value_size: 56,
     max_entries: LEDGER_ENTRIES as u32,
 };
 
@@ -89,10 +89,12 @@ pub fn load(
     interface: &Interface,
 ) -> Result<Ebpf> {
     let role = interface.role as u32;
+    let ports = u32::try_from(image.ports.len()).context("too many ports are listed")?;
     let mut loader = EbpfLoader::new();
     loader
         .override_global("ROLE", &role, true)
-        .override_global("GENERATION", &generation, true);
+        .override_global("GENERATION", &generation, true)
+        .override_global("PORT_COUNT", &ports, true);
     for (name, pin, _) in SHARED {
         loader.map_pin_path(name, pins.shared(pin));
     }
@@ -116,13 +118,14 @@ fn own_maps(
     pins: &Pins,
     generation: u32,
     image: &Image,
-) -> Result<[(&'static str, PathBuf, u32); 4]> {
+) -> Result<[(&'static str, PathBuf, u32); 5]> {
     let folder = pins.generation(generation);
     // Class 0 is that of unlisted addresses.
     let classes = size(image.classes.len() + 1)?;
     Ok([
         ("IMAGE4", folder.join("image4"), size(image.v4.len())?),
         ("IMAGE6", folder.join("image6"), size(image.v6.len())?),
+        ("PORTS", folder.join("ports"), size(image.ports.len())?),
         ("CLASSES", folder.join("classes"), classes),
         ("CLASS_COUNTERS", folder.join("class_counters"), classes),
     ])
@@ -157,10 +160,8 @@ pub fn program_mut(ebpf: &mut Ebpf) -> Result<&mut Xdp> {
 pub fn fill(ebpf: &Ebpf, image: &Image) -> Result<()> {
     fill_lines(ebpf, "IMAGE4", &image.v4)?;
     fill_lines(ebpf, "IMAGE6", &image.v6)?;
-    let actions = image
-        .classes
-        .iter()
-        .map(|class| u64::from(class.action as u32));
+    sys::fill_array(array(ebpf, "PORTS")?, &image.ports).context("cannot fill PORTS")?;
+    let actions = image.classes.iter().map(|class| class.actions.to_raw());
     let with_none: Vec<u64> = std::iter::once(0).chain(actions).collect();
     sys::fill_array(array(ebpf, "CLASSES")?, &with_none)
 }

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use firewall_common::class::{Action, ClassId, NONE};
+use firewall_common::class::{Actions, ClassId, NONE};
 
 use super::steps::Step;
 use crate::ruleset::{Source, SourceId, Wish};
@@ -13,9 +13,10 @@ pub const MAX_CLASSES: usize = 65_000;
 /// What is known of an address that is listed: what to do, and who says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {
-    /// Drop if any of the sources wishes it, else monitor.
-    pub action: Action,
-    /// All sources that name the address, ascending. Empty for a class that many sets share.
+    /// What any of the sources wishes, case by case: drop beats monitor.
+    pub actions: Actions,
+    /// All sources that name the address, ascending. Empty for a class that many sets share, and
+    /// where only ports of the address are listed.
     pub sources: Vec<SourceId>,
 }
 
@@ -23,7 +24,7 @@ impl Class {
     /// Whether this is the class of the sets that found no number of their own: which sources name
     /// the address is then not known.
     pub fn is_many(&self) -> bool {
-        self.sources.is_empty()
+        self.sources.is_empty() && self.actions != Actions::PORTS
     }
 }
 
@@ -36,7 +37,10 @@ pub const NOTHING: SetId = SetId(0);
 
 /// Every set with a source that allows or protects: the others do not matter then. Like
 /// [`NOTHING`] it has no class.
-const EXEMPT: SetId = SetId(1);
+pub const ALLOWED: SetId = SetId(1);
+
+/// Stands among the sources of an address for: some of its ports are listed on their own.
+pub const PORTS: SourceId = SourceId::MAX;
 
 impl SetId {
     fn index(self) -> usize {
@@ -47,7 +51,7 @@ impl SetId {
 /// All sets of sources seen, each once.
 pub struct Sets<'a> {
     sources: &'a [Source],
-    /// Members by number, ascending. [`NOTHING`] and [`EXEMPT`] have none.
+    /// Members by number, ascending. [`NOTHING`] and [`ALLOWED`] have none.
     members: Vec<Vec<SourceId>>,
     numbers: HashMap<Vec<SourceId>, SetId>,
     /// Set and source to the set of both.
@@ -64,7 +68,7 @@ impl<'a> Sets<'a> {
             members: vec![Vec::new(); 2],
             numbers: HashMap::new(),
             unions: HashMap::new(),
-            last: ((EXEMPT, 0), EXEMPT),
+            last: ((ALLOWED, 0), ALLOWED),
         }
     }
 
@@ -87,14 +91,31 @@ impl<'a> Sets<'a> {
     }
 
     fn unite(&mut self, set: SetId, source: SourceId) -> SetId {
-        let wish = self.sources[usize::from(source)].wish;
-        if set == EXEMPT || matches!(wish, Wish::Allow | Wish::Protect) {
-            return EXEMPT;
-        }
-        let mut members = self.members[set.index()].clone();
+        let mut members = match self.wish(source) {
+            Some(Wish::Exempt) => return self.find_or_add(vec![source]),
+            _ if self.is_exempt(set) => return set,
+            Some(Wish::Allow | Wish::Protect) => return ALLOWED,
+            _ if set == ALLOWED => return ALLOWED,
+            _ => self.members[set.index()].clone(),
+        };
         if let Err(position) = members.binary_search(&source) {
             members.insert(position, source);
         }
+        self.find_or_add(members)
+    }
+
+    /// What a source wishes; `None` for [`PORTS`].
+    fn wish(&self, source: SourceId) -> Option<Wish> {
+        Some(self.sources.get(usize::from(source))?.wish)
+    }
+
+    /// Whether the set is that of a source that exempts: nothing is added to it.
+    pub fn is_exempt(&self, set: SetId) -> bool {
+        let first = self.members[set.index()].first();
+        first.is_some_and(|&source| self.wish(source) == Some(Wish::Exempt))
+    }
+
+    fn find_or_add(&mut self, members: Vec<SourceId>) -> SetId {
         let next = SetId(self.members.len() as u32);
         *self.numbers.entry(members).or_insert_with_key(|members| {
             self.members.push(members.clone());
@@ -109,7 +130,7 @@ impl<'a> Sets<'a> {
         for set in used {
             steps[set.index()] += 1;
         }
-        let mut present: Vec<SetId> = (EXEMPT.0 + 1..self.members.len() as u32)
+        let mut present: Vec<SetId> = (ALLOWED.0 + 1..self.members.len() as u32)
             .map(SetId)
             .filter(|set| steps[set.index()] > 0)
             .collect();
@@ -123,30 +144,31 @@ impl<'a> Sets<'a> {
             numbering.own(set, self.class(set));
         }
         for set in rare {
-            numbering.share(set, self.class(set).action);
+            numbering.share(set, self.class(set).actions);
         }
         numbering
     }
 
     fn class(&self, set: SetId) -> Class {
-        let sources = self.members[set.index()].clone();
-        let drops = |source: &SourceId| self.sources[usize::from(*source)].wish == Wish::Drop;
-        let action = if sources.iter().any(drops) {
-            Action::Drop
-        } else {
-            Action::Monitor
-        };
-        Class { action, sources }
+        let mut sources = self.members[set.index()].clone();
+        let actions = sources
+            .iter()
+            .map(|&source| self.wish(source).map_or(Actions::PORTS, Wish::actions))
+            .fold(Actions::NONE, Actions::and);
+        sources.retain(|&source| source != PORTS);
+        Class { actions, sources }
     }
 }
 
-/// One shared class for each [`Action`].
-const SHARED_CLASSES: usize = 2;
+/// Room for one shared class for each combination of actions that sets of wishes come to: three
+/// actions each for what opens, for what does not say, and for the rest; with ports and without; and
+/// exempt.
+const SHARED_CLASSES: usize = 2 * 27 + 1;
 
 /// The class number of every set.
 pub struct Numbering {
     classes_of_sets: Vec<ClassId>,
-    shared: HashMap<Action, ClassId>,
+    shared: HashMap<Actions, ClassId>,
     /// Class n is at index n − 1.
     pub classes: Vec<Class>,
     /// Sets that share a class with others.
@@ -169,10 +191,10 @@ impl Numbering {
         self.classes_of_sets[set.index()] = self.classes.len() as ClassId;
     }
 
-    fn share(&mut self, set: SetId, action: Action) {
-        let id = *self.shared.entry(action).or_insert_with(|| {
+    fn share(&mut self, set: SetId, actions: Actions) {
+        let id = *self.shared.entry(actions).or_insert_with(|| {
             self.classes.push(Class {
-                action,
+                actions,
                 sources: Vec::new(),
             });
             self.classes.len() as ClassId
@@ -180,15 +202,19 @@ impl Numbering {
         self.classes_of_sets[set.index()] = id;
     }
 
+    /// The class of a set.
+    pub fn class_of(&self, set: SetId) -> ClassId {
+        self.classes_of_sets[set.index()]
+    }
+
     /// The same steps with classes for sets. Neighbours still differ: those whose sets have the same
     /// class become one.
     pub fn apply<A>(&self, steps: Vec<Step<A, SetId>>) -> Vec<Step<A, ClassId>> {
-        let class = |set: SetId| self.classes_of_sets[set.index()];
         let mut steps: Vec<_> = steps
             .into_iter()
             .map(|Step { first, value }| Step {
                 first,
-                value: class(value),
+                value: self.class_of(value),
             })
             .collect();
         steps.dedup_by_key(|step| step.value);

@@ -1,27 +1,26 @@
 //! The image: a ruleset compiled into what a lookup reads, and nothing else.
 //!
 //! Entries become *steps*, ranges of addresses with one set of sources each; sets become classes;
-//! steps of classes become the lines that [`firewall_common::image`] describes. The kernel program
-//! and [`Image::lookup`] read the same lines with the same code.
+//! steps of classes become the lines that [`firewall_common::image`] describes. Ports that are listed
+//! on their own become a sorted array beside them. The kernel program and [`Image::lookup`] read the
+//! same lines with the same code.
 
 use std::net::IpAddr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 use firewall_common::{
-    class::{Action, ClassId},
-    image::{Line, lookup4, lookup6},
+    class::{Actions, ClassId},
+    image::{Line, lookup_port, lookup4, lookup6, ports::PortEntry},
 };
 use firewall_ebpf::filter::Rules;
 
-use crate::{
-    address::Address,
-    ruleset::{Entry, Ruleset, Source, Wish},
-};
+use crate::ruleset::{Protocol, Ruleset, Source};
 use class::Sets;
 
 mod block;
 mod class;
 mod first_level;
+mod ports;
 mod steps;
 mod store;
 #[cfg(test)]
@@ -38,6 +37,8 @@ pub struct Image {
     pub v4: Vec<Line>,
     /// Lines for IPv6 addresses.
     pub v6: Vec<Line>,
+    /// Ports that are listed on their own, sorted.
+    pub ports: Vec<PortEntry>,
     /// The classes that lines refer to. Class n is at index n − 1; 0 means that nothing is listed.
     pub classes: Vec<Class>,
     /// The sources that classes refer to.
@@ -59,16 +60,19 @@ impl Image {
     ///
     /// If an entry's source does not exist, or the image would need more lines than it can number.
     pub fn compile(ruleset: &Ruleset) -> Result<Self> {
-        let entries = count(ruleset, &ruleset.v4)? + count(ruleset, &ruleset.v6)?;
+        let entries = count(ruleset)?;
         let mut sets = Sets::new(&ruleset.sources);
-        let v4 = steps::sweep(ruleset.v4.clone(), &mut sets);
-        let v6 = steps::sweep(ruleset.v6.clone(), &mut sets);
+        let v4 = steps::sweep(ports::with_hosts(&ruleset.v4, &ruleset.ports), &mut sets);
+        let v6 = steps::sweep(ports::with_hosts(&ruleset.v6, &ruleset.ports), &mut sets);
+        let ports = ports::sweep(&ruleset.ports, &v4, &v6, &mut sets)?;
         let used = v4
             .iter()
             .map(|step| step.value)
-            .chain(v6.iter().map(|step| step.value));
+            .chain(v6.iter().map(|step| step.value))
+            .chain(ports.iter().map(|port| port.set));
         let numbering = sets.number(used);
         Ok(Self {
+            ports: ports::build(&ports, &numbering),
             v4: v4::build(&numbering.apply(v4))?,
             v6: v6::build(&numbering.apply(v6))?,
             classes: numbering.classes,
@@ -90,6 +94,12 @@ impl Image {
         })
     }
 
+    /// Class of a port of `address` that is listed on its own; `None` if it is not.
+    pub fn lookup_port(&self, address: IpAddr, protocol: Protocol, port: u16) -> Option<&Class> {
+        let [high, low, service] = ports::key(address, protocol, port);
+        self.class(self.port_class(high, low, service))
+    }
+
     /// Class number `id`; `None` for 0 and for a number of another image.
     pub fn class(&self, id: ClassId) -> Option<&Class> {
         self.classes.get(usize::from(id).checked_sub(1)?)
@@ -106,23 +116,27 @@ impl Rules for Image {
         lookup6(self.v6.as_slice(), high, low)
     }
 
-    fn action(&self, class: ClassId) -> Option<Action> {
-        Some(self.class(class)?.action)
+    fn port_class(&self, high: u64, low: u64, service: u64) -> ClassId {
+        lookup_port(self.ports.as_slice(), high, low, service)
+    }
+
+    fn actions(&self, class: ClassId) -> Actions {
+        self.class(class)
+            .map_or(Actions::NONE, |class| class.actions)
     }
 }
 
-/// Number of entries that wish monitor or drop.
-fn count<A: Address>(ruleset: &Ruleset, entries: &[Entry<A>]) -> Result<usize> {
+/// Number of entries that list something.
+fn count(ruleset: &Ruleset) -> Result<usize> {
+    let sources = (ruleset.v4.iter().map(|entry| entry.source))
+        .chain(ruleset.v6.iter().map(|entry| entry.source))
+        .chain(ruleset.ports.iter().map(|entry| entry.source));
     let mut count = 0;
-    for entry in entries {
-        let source = ruleset.sources.get(usize::from(entry.source));
-        ensure!(
-            source.is_some(),
-            "source {} of an entry does not exist",
-            entry.source
-        );
-        let listed = |source: &Source| matches!(source.wish, Wish::Monitor | Wish::Drop);
-        count += usize::from(source.is_some_and(listed));
+    for number in sources {
+        let Some(source) = ruleset.sources.get(usize::from(number)) else {
+            bail!("source {number} of an entry does not exist");
+        };
+        count += usize::from(source.wish.lists());
     }
     Ok(count)
 }

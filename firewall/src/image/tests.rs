@@ -4,3 +4,4 @@ mod cases;
 mod oracle;
 mod properties;
 mod scale;
+mod wishes;

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use firewall_common::SCHEMA;
 use serde_json::Value;
 use tests::{namespace::command, product::Daemon, skip_unless};
 
@@ -92,7 +93,12 @@ fn mounts_below(folder: &Path) -> Vec<std::path::PathBuf> {
 
 /// Number of the link pinned for `device`, and of the program that it runs.
 fn link(scene: &Scene, device: &str) -> (u64, u64) {
-    let pin = scene.product.bpffs().join("v1/links").join(device);
+    let pin = scene
+        .product
+        .bpffs()
+        .join(SCHEMA)
+        .join("links")
+        .join(device);
     let pin = pin.display().to_string();
     let shown = command("bpftool", &["-j", "link", "show", "pinned", &pin]).unwrap();
     let shown: Value = serde_json::from_str(&shown).unwrap();

@@ -2,16 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cases;
 mod cut;
 mod flood;
 mod ledger;
 mod mutated;
+mod ports;
 mod table;
 
 use std::net::IpAddr;
 
 use firewall::ruleset::{Ruleset, Wish};
-use firewall_common::reason::Reason;
+use firewall_common::{class::Action, reason::Reason};
 use tests::{
     kernel::{Judged, Kernel, XDP_DROP, XDP_PASS},
     rules::{reason_on_host, ruleset},
@@ -23,6 +25,17 @@ const ORDINARY: [&str; 2] = ["192.0.2.200", "2001:db8:2::2"];
 const BLOCKED: [&str; 2] = ["203.0.113.7", "2001:db8:bad::7"];
 const MONITORED: [&str; 2] = ["198.51.100.7", "2001:db8:aaaa::7"];
 const ALLOWED: [&str; 2] = ["203.0.113.70", "2001:db8:bad:1::7"];
+/// Of these only ports are listed: 443 and 53,000.
+const SHARED: [&str; 2] = ["192.0.2.77", "2001:db8:3::77"];
+/// Of the feed that lists attackers.
+const SCANNER: [&str; 2] = ["192.0.2.88", "2001:db8:4::88"];
+const EXEMPT: [&str; 2] = ["192.0.2.99", "2001:db8:5::99"];
+
+/// What an enforced feed of attackers wishes.
+const ATTACKERS: Wish = Wish::Inbound {
+    opening: Action::Drop,
+    connectionless: Action::Monitor,
+};
 
 fn rules() -> Ruleset {
     ruleset(&[
@@ -33,6 +46,14 @@ fn rules() -> Ruleset {
         ("watched", Wish::Monitor, "198.51.100.0/24"),
         ("watched", Wish::Monitor, "2001:db8:aaaa::/48"),
         ("watched", Wish::Monitor, "203.0.113.7/32"),
+        ("cc", Wish::Drop, "192.0.2.77:443"),
+        ("cc", Wish::Drop, "192.0.2.77:53000"),
+        ("cc", Wish::Drop, "[2001:db8:3::77]:443"),
+        ("cc", Wish::Drop, "[2001:db8:3::77]:53000"),
+        ("scanners", ATTACKERS, "192.0.2.88/32"),
+        ("scanners", ATTACKERS, "2001:db8:4::/48"),
+        ("exempt", Wish::Exempt, "192.0.2.99/32"),
+        ("exempt", Wish::Exempt, "2001:db8:5::/48"),
     ])
 }
 

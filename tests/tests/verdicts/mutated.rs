@@ -2,29 +2,50 @@
 
 use std::net::IpAddr;
 
-use etherparse::{LinkExtSlice, NetSlice, SlicedPacket};
+use etherparse::{LinkExtSlice, NetSlice, SlicedPacket, TransportSlice};
 use firewall_common::{ledger::Role, reason::Reason};
+use firewall_ebpf::transport::{Stage, Transport};
 use proptest::{collection::vec, prelude::*, sample::select};
 use tests::{
     frame::{ethernet, later_fragment, tcp_syn, udp},
     kernel::{Kernel, XDP_DROP, XDP_PASS},
-    packet::{extension, plain, protocol},
-    rules::{addresses, decide_on_host, ip as address},
+    packet::{extension, flag, plain, protocol, tcp as header},
+    rules::{addresses, decide_on_host, ip as address, transport},
     skip_unless,
 };
 
-use super::{ALLOWED, BLOCKED, INSIDE, MONITORED, ORDINARY, ip, rules};
+use super::{ALLOWED, BLOCKED, EXEMPT, INSIDE, MONITORED, ORDINARY, SCANNER, SHARED, ip, rules};
 
 const CASES: u32 = 10_000;
 
 fn packet() -> impl Strategy<Value = Vec<u8>> {
-    let ends = select(vec![INSIDE, ORDINARY, BLOCKED, MONITORED, ALLOWED]);
-    (ends.clone(), ends, 0..2_usize, 0..4_u8).prop_map(|(source, destination, family, kind)| {
+    let ends = select(vec![
+        INSIDE, ORDINARY, BLOCKED, MONITORED, ALLOWED, SHARED, SCANNER, EXEMPT,
+    ]);
+    (ends.clone(), ends, 0..2_usize, 0..7_u8).prop_map(|(source, destination, family, kind)| {
         let (source, destination) = (ip(source[family]), ip(destination[family]));
         match kind {
             0 => udp(source, destination, b"some data"),
             1 => tcp_syn(source, destination, b""),
             2 => later_fragment(source, destination, b"rest"),
+            3 => plain(
+                source,
+                destination,
+                protocol::ICMPV6,
+                &[128, 0, 0, 0, 0, 0, 0, 0],
+            ),
+            4 => plain(
+                source,
+                destination,
+                protocol::ICMP,
+                &[8, 0, 0, 0, 0, 0, 0, 0],
+            ),
+            5 => plain(
+                source,
+                destination,
+                protocol::HOP_BY_HOP,
+                &extension(protocol::TCP, &header(40_000, 443, flag::SYN | flag::ACK)),
+            ),
             _ => plain(
                 source,
                 destination,
@@ -53,7 +74,7 @@ fn whole_frame() -> impl Strategy<Value = Vec<u8>> {
 /// A frame with a few bytes changed, mostly in the headers, and sometimes an end cut off.
 fn frame() -> impl Strategy<Value = Vec<u8>> {
     let change = (
-        prop_oneof![3 => 12..60_usize, 1 => any::<usize>()],
+        prop_oneof![3 => 12..80_usize, 1 => any::<usize>()],
         any::<u8>(),
     );
     let cut = prop_oneof![4 => Just(usize::MAX), 1 => 14..90_usize];
@@ -98,6 +119,37 @@ fn independent(frame: &[u8]) -> Result<Option<(IpAddr, IpAddr)>, String> {
     })
 }
 
+/// What the independent parser says about the transport header, where it reads one.
+fn independent_transport(frame: &[u8]) -> Option<Transport> {
+    let of = |protocol, stage, source, destination| Transport {
+        protocol,
+        stage,
+        source,
+        destination,
+    };
+    let echo = |protocol, is_request| match is_request {
+        true => of(protocol, Stage::Opening, 0, 0),
+        false => of(protocol, Stage::Later, 0, 0),
+    };
+    Some(match SlicedPacket::from_ethernet(frame).ok()?.transport? {
+        TransportSlice::Udp(udp) => {
+            let ports = (udp.source_port(), udp.destination_port());
+            of(17, Stage::Connectionless, ports.0, ports.1)
+        }
+        TransportSlice::Tcp(tcp) => {
+            let stage = match (tcp.syn(), tcp.ack()) {
+                (true, false) => Stage::Opening,
+                (true, true) => Stage::Accepting,
+                (false, _) => Stage::Later,
+            };
+            of(6, stage, tcp.source_port(), tcp.destination_port())
+        }
+        TransportSlice::Icmpv4(icmp) => echo(1, icmp.type_u8() == 8),
+        TransportSlice::Igmp(_) => of(2, Stage::Connectionless, 0, 0),
+        TransportSlice::Icmpv6(icmp) => echo(58, icmp.type_u8() == 128),
+    })
+}
+
 fn is_pppoe(frame: &[u8]) -> bool {
     frame.windows(2).any(|pair| pair == [0x88, 0x64])
 }
@@ -126,6 +178,9 @@ fn compare_parsers(frame: &[u8]) -> Result<bool, TestCaseError> {
         (Ok(found), Some(expected)) => {
             let of = |halves| address(halves, found.version);
             prop_assert_eq!((of(found.source), of(found.destination)), expected);
+            if let Some(expected) = independent_transport(frame) {
+                prop_assert_eq!(transport(frame, &found), expected);
+            }
         }
         (Err(reason), None) => prop_assert!(matches!(reason, Reason::NotIp | Reason::Truncated)),
         // PPPoE is walked over by us alone.

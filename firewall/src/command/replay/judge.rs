@@ -48,7 +48,8 @@ impl<'a> Host<'a> {
 
     /// Judges a frame that starts with its Ethernet header.
     pub fn judge(&self, frame: &[u8]) -> Judgement {
-        let addresses = match Packet::from(frame).addresses() {
+        let packet = Packet::from(frame);
+        let addresses = match packet.addresses() {
             Ok(addresses) => addresses,
             Err(reason) => {
                 return Judgement {
@@ -58,7 +59,9 @@ impl<'a> Host<'a> {
                 };
             }
         };
-        let decision = decide(self.0, &addresses);
+        let decision = decide(self.0, &addresses, || {
+            packet.transport(addresses.version, addresses.network)
+        });
         let listed = match decision.listed {
             Listed::Source => addresses.source,
             Listed::Destination => addresses.destination,

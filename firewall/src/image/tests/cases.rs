@@ -1,11 +1,15 @@
-//! Named cases. A rule reads `wish source prefix`, an expectation `address: wish sources`.
+//! Named cases. A rule reads `wish source prefix` or `wish source address:port`, an expectation
+//! `address: wish sources`.
 
+use std::net::{IpAddr, SocketAddr};
+
+use firewall_common::class::Action;
 use firewall_common::image::FIRST_LEVEL_LINES;
 
-use super::oracle::{check, lookup};
+use super::oracle::{answer as class_answer, check, lookup};
 use crate::{
     image::Image,
-    ruleset::{Entry, Ruleset, Wish},
+    ruleset::{Entry, PortEntry, Protocol, Ruleset, Wish},
 };
 
 fn ruleset(rules: &[&str]) -> Ruleset {
@@ -15,30 +19,58 @@ fn ruleset(rules: &[&str]) -> Ruleset {
         let wish = match words[0] {
             "allow" => Wish::Allow,
             "protect" => Wish::Protect,
+            "exempt" => Wish::Exempt,
             "monitor" => Wish::Monitor,
+            "in" => Wish::Inbound {
+                opening: Action::Drop,
+                connectionless: Action::Monitor,
+            },
             _ => Wish::Drop,
         };
         let source = ruleset.source(words[1], wish).unwrap();
-        let prefix: ipnet::IpNet = words[2].parse().unwrap();
-        ruleset.push(prefix.into(), source);
+        if let Ok(host) = words[2].parse::<SocketAddr>() {
+            ruleset.ports.push(PortEntry {
+                address: host.ip(),
+                protocol: Protocol::Tcp,
+                port: host.port(),
+                source,
+            });
+        } else {
+            let prefix: ipnet::IpNet = words[2].parse().unwrap();
+            ruleset.push(prefix.into(), source);
+        }
     }
     ruleset
 }
 
 fn answer(image: &Image, address: &str) -> String {
-    let answer = match address.parse().unwrap() {
-        std::net::IpAddr::V4(address) => lookup(image, address.to_bits()),
-        std::net::IpAddr::V6(address) => lookup(image, address.to_bits()),
+    let answer = match (address.parse(), address.parse::<SocketAddr>()) {
+        (Ok(IpAddr::V4(address)), _) => lookup(image, address.to_bits()),
+        (Ok(IpAddr::V6(address)), _) => lookup(image, address.to_bits()),
+        (_, host) => {
+            let host = host.unwrap();
+            image
+                .lookup_port(host.ip(), Protocol::Tcp, host.port())
+                .and_then(|class| class_answer(image, class))
+        }
     };
-    let Some((action, sources)) = answer else {
+    let Some((actions, sources)) = answer else {
         return "nothing".to_owned();
     };
+    use Action::{Drop, Monitor, Pass};
+    let wish = match actions {
+        None => "exempt".to_owned(),
+        Some([Drop, Drop, Drop, Drop]) => "drop".to_owned(),
+        Some([Monitor, Monitor, Monitor, Monitor]) => "monitor".to_owned(),
+        Some([Pass, Pass, Drop, Monitor]) => "in".to_owned(),
+        Some(other) => format!("{other:?}").to_lowercase().replace(' ', ""),
+    };
     let sources: Vec<String> = sources.into_iter().collect();
-    format!("{action:?} {}", sources.join(" ")).to_lowercase()
+    format!("{wish} {}", sources.join(" "))
 }
 
 /// Asserts the expectations, and agreement with the scan at every boundary.
-fn expect(rules: &[&str], expectations: &[&str]) -> Image {
+pub fn expect(rules: &[&str], expectations: &[&str]) -> Image {
     let ruleset = ruleset(rules);
     let image = Image::compile(&ruleset).unwrap();
     for expectation in expectations {

@@ -2,17 +2,33 @@
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
+use firewall_common::class::Action;
+
 use super::oracle::check;
 use crate::{
     address::Address,
-    ruleset::{Entry, Ruleset, Source, SourceId, Wish},
+    ruleset::{Entry, PortEntry, Protocol, Ruleset, Source, SourceId, Wish},
 };
 
-/// Two sources that exempt, three that monitor, four that drop.
+/// Three sources that spare, three that monitor, three that drop, two for what opens something.
 fn sources() -> Vec<Source> {
-    use Wish::{Allow, Drop, Monitor, Protect};
+    use Wish::{Allow, Drop, Exempt, Monitor, Protect};
+    let inbound = |opening, connectionless| Wish::Inbound {
+        opening,
+        connectionless,
+    };
     [
-        Allow, Protect, Monitor, Monitor, Monitor, Drop, Drop, Drop, Drop,
+        Allow,
+        Protect,
+        Exempt,
+        Monitor,
+        Monitor,
+        Monitor,
+        Drop,
+        Drop,
+        Drop,
+        inbound(Action::Drop, Action::Monitor),
+        inbound(Action::Monitor, Action::Drop),
     ]
     .into_iter()
     .enumerate()
@@ -23,9 +39,9 @@ fn sources() -> Vec<Source> {
     .collect()
 }
 
-/// A source for an entry: seldom one that exempts, or little would be left to see.
+/// A source for an entry: seldom one that spares, or little would be left to see.
 fn source() -> impl Strategy<Value = SourceId> + Clone {
-    prop_oneof![1 => 0..2_u16, 15 => 2..9_u16]
+    prop_oneof![1 => 0..3_u16, 15 => 3..11_u16]
 }
 
 fn entry<A: Address>(
@@ -73,6 +89,24 @@ fn length6() -> impl Strategy<Value = u8> + Clone {
     prop_oneof![4 => usual, 2 => 112..=128_u8, 2 => 16..=64_u8, 1 => 0..=128_u8]
 }
 
+/// A port of an address close to a few networks.
+fn port() -> impl Strategy<Value = PortEntry> {
+    let address = prop_oneof![
+        address4().prop_map(|address| address.to_ip()),
+        address6().prop_map(|address| address.to_ip()),
+        select(vec![0xc000_0201_u32, 0xc000_0202]).prop_map(|address| address.to_ip()),
+    ];
+    let port = prop_oneof![0..4_u16, Just(u16::MAX)];
+    (address, select(&Protocol::ALL[..]), port, 3..11_u16).prop_map(
+        |(address, protocol, port, source)| PortEntry {
+            address,
+            protocol,
+            port,
+            source,
+        },
+    )
+}
+
 /// Addresses that differ only in the given lowest bits.
 fn crowd<A: Address>(
     make: fn(u128) -> A,
@@ -87,12 +121,21 @@ proptest! {
 
     #[test]
     fn every_boundary_of_any_ipv4_ruleset(v4 in few_or_many(entry(address4(), length4()))) {
-        check(&Ruleset { sources: sources(), v4, v6: Vec::new() });
+        check(&Ruleset { sources: sources(), v4, ..Ruleset::default() });
     }
 
     #[test]
     fn every_boundary_of_any_ipv6_ruleset(v6 in few_or_many(entry(address6(), length6()))) {
-        check(&Ruleset { sources: sources(), v4: Vec::new(), v6 });
+        check(&Ruleset { sources: sources(), v6, ..Ruleset::default() });
+    }
+
+    #[test]
+    fn ports_among_any_entries(
+        v4 in vec(entry(address4(), length4()), 0..8),
+        v6 in vec(entry(address6(), length6()), 0..8),
+        ports in vec(port(), 1..24),
+    ) {
+        check(&Ruleset { sources: sources(), v4, v6, ports });
     }
 }
 
@@ -101,27 +144,27 @@ proptest! {
 
     #[test]
     fn many_prefixes_in_one_ipv4_slash_24(v4 in crowd(|low| 0xc000_0200 | low as u32, 8, 22..=32)) {
-        check(&Ruleset { sources: sources(), v4, v6: Vec::new() });
+        check(&Ruleset { sources: sources(), v4, ..Ruleset::default() });
     }
 
     #[test]
     fn a_few_prefixes_in_each_slash_24_of_a_slash_18(
         v4 in crowd(|low| 0x0a00_0000 | low as u32, 14, 23..=32),
     ) {
-        check(&Ruleset { sources: sources(), v4, v6: Vec::new() });
+        check(&Ruleset { sources: sources(), v4, ..Ruleset::default() });
     }
 
     #[test]
     fn many_prefixes_in_one_ipv6_slash_32(
         v6 in crowd(|low| 0x2001_0db8 << 96 | low << 64, 32, 30..=64),
     ) {
-        check(&Ruleset { sources: sources(), v4: Vec::new(), v6 });
+        check(&Ruleset { sources: sources(), v6, ..Ruleset::default() });
     }
 
     #[test]
     fn many_hosts_in_one_ipv6_slash_64(
         v6 in crowd(|low| 0x2001_0db8_0001_0002 << 64 | low, 20, 106..=128),
     ) {
-        check(&Ruleset { sources: sources(), v4: Vec::new(), v6 });
+        check(&Ruleset { sources: sources(), v6, ..Ruleset::default() });
     }
 }

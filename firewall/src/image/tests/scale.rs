@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use firewall_common::class::Action;
+use firewall_common::class::{Action, Case};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
@@ -60,7 +60,7 @@ fn a_hundred_thousand_ipv4_prefixes() {
     let ruleset = Ruleset {
         sources: sources(16),
         v4,
-        v6: Vec::new(),
+        ..Ruleset::default()
     };
     compare(&Image::compile(&ruleset).unwrap(), &ruleset.v4);
 }
@@ -84,8 +84,8 @@ fn a_hundred_thousand_ipv6_prefixes() {
     let v6: Vec<_> = (0..ENTRIES).map(|_| entry()).collect();
     let ruleset = Ruleset {
         sources: sources(16),
-        v4: Vec::new(),
         v6,
+        ..Ruleset::default()
     };
     compare(&Image::compile(&ruleset).unwrap(), &ruleset.v6);
 }
@@ -102,8 +102,8 @@ fn every_slash_48_of_a_slash_32_on_its_own() {
     let v6: Vec<_> = (0..=u16::MAX).map(entry).collect();
     let image = Image::compile(&Ruleset {
         sources,
-        v4: Vec::new(),
         v6: v6.clone(),
+        ..Ruleset::default()
     })
     .unwrap();
     compare(&image, &v6);
@@ -115,7 +115,7 @@ fn every_slash_48_of_a_slash_32_on_its_own() {
         };
         assert_eq!(
             lookup(&image, entry.last()).map(|(action, _)| action),
-            Some(expected)
+            Some(Some([expected; 4]))
         );
     }
 }
@@ -137,8 +137,8 @@ fn hosts_that_part_in_every_group() {
     }
     check(&Ruleset {
         sources: sources(8),
-        v4: Vec::new(),
         v6,
+        ..Ruleset::default()
     });
 }
 
@@ -189,7 +189,7 @@ fn as_many_sets_as_there_are_classes_have_one_each() {
     let ruleset = Ruleset {
         sources: sources_that_list(count),
         v4,
-        v6: Vec::new(),
+        ..Ruleset::default()
     };
     let image = Image::compile(&ruleset).unwrap();
     assert_eq!((image.classes.len(), image.folded), (MAX_CLASSES, 0));
@@ -210,19 +210,21 @@ fn beyond_that_the_rarest_sets_share_a_class_for_each_action() {
     let ruleset = Ruleset {
         sources: sources_that_list(count),
         v4,
-        v6: Vec::new(),
+        ..Ruleset::default()
     };
     let image = Image::compile(&ruleset).unwrap();
 
-    assert_eq!(image.classes.len(), MAX_CLASSES);
-    assert_eq!(image.folded, sets - (MAX_CLASSES - 2));
+    let own = image.classes.len() - 2;
+    assert!((MAX_CLASSES - 100..MAX_CLASSES).contains(&own), "{own}");
+    assert_eq!(image.folded, sets - own);
     let truth = ByPrefix::new(&ruleset.v4);
     let listed: BTreeSet<u32> = ruleset.v4.iter().map(|entry| entry.address).collect();
     let mut folded = 0;
     for address in listed {
         let class = image.lookup(address.to_ip()).unwrap();
         let (action, names) = truth.answer(&image.sources, address).unwrap();
-        assert_eq!(class.action, action);
+        let actions = Case::ALL.map(|case| class.actions.of(case));
+        assert_eq!(Some(actions), action);
         if class.is_many() {
             folded += 1;
         } else {
