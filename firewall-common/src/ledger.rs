@@ -80,25 +80,29 @@ pub type Octets = [u64; 2];
 /// counting costs, and a flood of made-up addresses must not push out who called out.
 pub const ADMITTED: u64 = 2_000;
 
-/// What the ledger does not know, counted behind the reasons in the counters of each interface.
+/// What is counted about the ledger, behind the reasons in the counters of each interface: the ledger
+/// is a sample under pressure, and these say of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Loss {
+pub enum LedgerCounter {
     /// Hits without a ledger entry: more than [`ADMITTED`] were new.
-    Unrecorded = 0,
+    Skipped = 0,
     /// New entries that nobody was told of: the ring buffer was full.
-    Unreported = 1,
+    EventLost = 1,
+    /// Entries made. Those that are no longer there were evicted by newer ones.
+    New = 2,
 }
 
-impl Loss {
-    /// Every loss, in the order of its counter.
-    pub const ALL: [Self; 2] = [Self::Unrecorded, Self::Unreported];
+impl LedgerCounter {
+    /// Every counter, in order.
+    pub const ALL: [Self; 3] = [Self::Skipped, Self::EventLost, Self::New];
 
     /// The name that people and machines read.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Unrecorded => "ledger-skipped",
-            Self::Unreported => "event-lost",
+            Self::Skipped => "ledger-skipped",
+            Self::EventLost => "event-lost",
+            Self::New => "ledger-new",
         }
     }
 }
@@ -169,8 +173,10 @@ pub struct LedgerEntry {
     /// Outer VLAN (IEEE 802.1Q identifier) of the last hit; 0 without a tag in the frame. A tag that
     /// the driver took off is not seen.
     pub vlan: u16,
+    /// [`Reason`](crate::reason::Reason) of the last hit.
+    pub reason: u16,
     /// Zero.
-    pub padding: [u16; 3],
+    pub padding: [u16; 2],
 }
 
 /// Said once through the ring buffer for each new ledger entry.
@@ -187,8 +193,10 @@ pub struct Event {
     pub interface: u32,
     /// Class within the generation.
     pub class: ClassId,
+    /// [`Reason`](crate::reason::Reason).
+    pub reason: u16,
     /// Zero.
-    pub padding: [u16; 3],
+    pub padding: [u16; 2],
 }
 
 const _: () = assert!(size_of::<LedgerKey>() == 40);
@@ -214,7 +222,8 @@ impl Event {
             generation: u32::from_ne_bytes(part(bytes, 48)?),
             interface: u32::from_ne_bytes(part(bytes, 52)?),
             class: u16::from_ne_bytes(part(bytes, 56)?),
-            padding: [0; 3],
+            reason: u16::from_ne_bytes(part(bytes, 58)?),
+            padding: [0; 2],
         })
     }
 }

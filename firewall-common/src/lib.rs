@@ -10,8 +10,8 @@ pub mod image;
 pub mod ledger;
 pub mod reason;
 
-/// Counters of an interface: one for each reason, then one for each loss.
-pub const COUNTERS: usize = reason::Reason::ALL.len() + ledger::Loss::ALL.len();
+/// Counters of an interface: one for each reason, then those about the ledger.
+pub const COUNTERS: usize = reason::Reason::ALL.len() + ledger::LedgerCounter::ALL.len();
 
 /// Layout version of everything that is pinned. Pins live in a folder of this name, so that a
 /// newer binary never reads an older layout.

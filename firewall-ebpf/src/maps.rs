@@ -13,7 +13,9 @@ use firewall_common::{
         ports::{PortEntry, Ports},
         tree6,
     },
-    ledger::{ADMITTED, Direction, Event, LEDGER_ENTRIES, LedgerEntry, LedgerKey, Loss, Role},
+    ledger::{
+        ADMITTED, Direction, Event, LEDGER_ENTRIES, LedgerCounter, LedgerEntry, LedgerKey, Role,
+    },
     reason::{Count, Reason},
 };
 
@@ -38,7 +40,7 @@ static CLASSES: Array<u64, 1, MMAPABLE> = Array::new();
 #[btf_map]
 static CLASS_COUNTERS: PerCpuArray<Count, 1> = PerCpuArray::new();
 
-/// Of one interface: [`Reason`], then [`Loss`] → packets and bytes.
+/// Of one interface: [`Reason`], then [`LedgerCounter`] → packets and bytes.
 #[btf_map]
 static COUNTERS: PerCpuArray<Count, { firewall_common::COUNTERS }> = PerCpuArray::new();
 
@@ -177,7 +179,7 @@ pub fn count(reason: Reason, bytes: u64) {
 
 /// Counts a packet that the ledger does not know of.
 #[inline(always)]
-fn count_loss(loss: Loss, bytes: u64) {
+fn count_ledger(loss: LedgerCounter, bytes: u64) {
     add(
         COUNTERS.get_ptr_mut(Reason::ALL.len() as u32 + loss as u32),
         bytes,
@@ -207,6 +209,8 @@ pub struct Hit {
     pub key: LedgerKey,
     /// The class that matched.
     pub class: ClassId,
+    /// What came of it.
+    pub reason: Reason,
     /// Interface index.
     pub interface: u32,
     /// Length of the packet.
@@ -241,7 +245,7 @@ fn record_in(
         return;
     }
     if !admit(admissions, now) {
-        count_loss(Loss::Unrecorded, hit.bytes);
+        count_ledger(LedgerCounter::Skipped, hit.bytes);
         return;
     }
     let entry = LedgerEntry {
@@ -254,21 +258,26 @@ fn record_in(
         class: hit.class,
         mac: hit.sender.mac,
         vlan: hit.sender.vlan,
-        padding: [0; 3],
+        reason: hit.reason as u16,
+        padding: [0; 2],
     };
     match ledger.insert(key, entry, BPF_NOEXIST.into()) {
-        Ok(()) => report(&Event {
-            seen: now,
-            key: hit.key,
-            generation,
-            interface: hit.interface,
-            class: hit.class,
-            padding: [0; 3],
-        }),
+        Ok(()) => {
+            count_ledger(LedgerCounter::New, hit.bytes);
+            report(&Event {
+                seen: now,
+                key: hit.key,
+                generation,
+                interface: hit.interface,
+                class: hit.class,
+                reason: hit.reason as u16,
+                padding: [0; 2],
+            });
+        }
         // Another CPU was first with the same entry, and has reported it; or there is no room.
         Err(_) => match ledger.get_ptr_mut(key) {
             Some(entry) => update(entry, now, generation, hit),
-            None => count_loss(Loss::Unrecorded, hit.bytes),
+            None => count_ledger(LedgerCounter::Skipped, hit.bytes),
         },
     }
 }
@@ -304,6 +313,7 @@ fn update(entry: *mut LedgerEntry, now: u64, generation: u32, hit: &Hit) {
         (*entry).generation = generation;
         (*entry).interface = hit.interface;
         (*entry).class = hit.class;
+        (*entry).reason = hit.reason as u16;
         if hit.sender.mac != [0; 6] {
             (*entry).mac = hit.sender.mac;
             (*entry).vlan = hit.sender.vlan;
@@ -338,7 +348,7 @@ unsafe fn atomic_add(sum: *mut u64, amount: u64) {
 #[inline(always)]
 fn report(event: &Event) {
     let Some(mut bytes) = EVENTS.reserve_bytes(size_of::<Event>(), 0) else {
-        count_loss(Loss::Unreported, 0);
+        count_ledger(LedgerCounter::EventLost, 0);
         return;
     };
     // SAFETY: the kernel reserved `size_of::<Event>()` bytes, 8-byte aligned (kernel/bpf/ringbuf.c).

@@ -140,6 +140,7 @@ fn record(
     maps::record(&Hit {
         key,
         class: decision.class,
+        reason: decision.reason,
         interface: context.ingress_ifindex() as u32,
         bytes,
         sender,

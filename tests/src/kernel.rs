@@ -9,7 +9,7 @@ use firewall::{
     ruleset::Ruleset,
 };
 use firewall_common::{
-    ledger::{Loss, Role},
+    ledger::{LedgerCounter, Role},
     reason::{Count, Reason},
 };
 use rustix::mount::{UnmountFlags, unmount};
@@ -126,8 +126,8 @@ impl Kernel {
     }
 
     /// Packets that the ledger does not know of, by how it came.
-    pub fn losses(&self) -> Result<Vec<(Loss, Count)>> {
-        self.dataplane.losses(INTERFACE)
+    pub fn ledger_counts(&self) -> Result<Vec<(LedgerCounter, Count)>> {
+        self.dataplane.ledger_counts(INTERFACE)
     }
 
     /// Packets and bytes by class.

@@ -3,13 +3,16 @@
 use std::{cmp::Reverse, collections::BTreeSet, io::Write, net::IpAddr};
 
 use anyhow::Result;
-use firewall_common::{ledger::Direction, reason::Count};
+use firewall_common::{
+    ledger::Direction,
+    reason::{Count, Verdict},
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{Ending, table, write_json};
 use crate::{
-    dataplane::{Hit, boot_time},
+    dataplane::{Gaps, Hit, boot_time, service},
     filter::Filter,
     record::{Record, Records},
 };
@@ -18,8 +21,14 @@ use crate::{
 #[derive(Debug, Serialize)]
 pub struct Row {
     inside: IpAddr,
+    /// Of the inside host, or of the router it is behind, once it was seen sending.
+    mac: Option<String>,
+    vlan: Option<u16>,
     direction: &'static str,
     remote: IpAddr,
+    protocol: u8,
+    /// Of the service; none where there is none to see.
+    port: Option<u16>,
     packets: u64,
     bytes: u64,
     first_seen: Timestamp,
@@ -28,7 +37,8 @@ pub struct Row {
     sources: Vec<String>,
 }
 
-/// Prints the ledger; negative if nothing is attached that could see anybody. Who called out comes first, then who was called, then our own addresses on lists.
+/// Prints the ledger; negative if nothing is attached that could see anybody. Who called out comes
+/// first, then who was called, then our own addresses on lists.
 pub fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
     let rows = rows(filter)?;
     let ending = match filter.attached()?.is_empty() {
@@ -55,7 +65,19 @@ pub fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending
             writeln!(output, "{title}\n{}", text(&of_direction, now))?;
         }
     }
+    say_gaps(filter.dataplane.ledger_gaps(rows.len())?);
     Ok(ending)
+}
+
+fn say_gaps(Gaps { evicted, skipped }: Gaps) {
+    if evicted > 0 || skipped > 0 {
+        eprintln!(
+            "this is a sample: there was a flood, {} older entries made room for newer ones and {} \
+             packets have no entry; 'firewall stats' has counted all of them",
+            table::number(evicted),
+            table::number(skipped)
+        );
+    }
 }
 
 const TITLES: [(Direction, &str); 3] = [
@@ -76,13 +98,16 @@ const TITLES: [(Direction, &str); 3] = [
 
 fn text(rows: &[&Row], now: Timestamp) -> String {
     let header = [
-        "INSIDE", "REMOTE", "VERDICT", "PACKETS", "BYTES", "FIRST", "LAST", "SOURCES",
+        "INSIDE", "MAC", "REMOTE", "SERVICE", "VERDICT", "PACKETS", "BYTES", "FIRST", "LAST",
+        "SOURCES",
     ];
     let mut table = table::table(&header);
     for row in rows {
         table.add_row([
             row.inside.to_string(),
+            row.mac(),
             row.remote.to_string(),
+            service(row.protocol, row.port.unwrap_or(0)),
             row.verdict.to_owned(),
             table::number(row.packets),
             table::number(row.bytes),
@@ -94,6 +119,21 @@ fn text(rows: &[&Row], now: Timestamp) -> String {
     table::text(&table)
 }
 
+impl Row {
+    /// `02:00:00:00:00:01`, with the VLAN if there was a tag: `02:00:00:00:00:01 vlan 7`.
+    fn mac(&self) -> String {
+        let mac = self.mac.clone().unwrap_or_default();
+        match self.vlan {
+            Some(vlan) => format!("{mac} vlan {vlan}"),
+            None => mac,
+        }
+    }
+}
+
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
 /// The ledger in words, busiest first.
 fn rows(filter: &Filter) -> Result<Vec<Row>> {
     let mut hits = filter.dataplane.ledger()?;
@@ -103,6 +143,8 @@ fn rows(filter: &Filter) -> Result<Vec<Row>> {
             Reverse(hit.count.packets),
             hit.inside,
             hit.remote,
+            hit.protocol,
+            hit.port,
         )
     });
     let records = records(&filter.records(), &hits)?;
@@ -125,16 +167,19 @@ fn row(hit: &Hit, records: &[Record], clock: &Clock) -> Row {
     let Count { packets, bytes } = hit.count;
     Row {
         inside: hit.inside,
+        mac: hit.mac.map(mac_text),
+        vlan: hit.vlan,
+        protocol: hit.protocol,
+        port: Some(hit.port).filter(|port| *port != 0),
         direction: hit.direction.as_str(),
         remote: hit.remote,
         packets,
         bytes,
         first_seen: clock.wall(hit.first_seen),
         last_seen: clock.wall(hit.last_seen),
-        verdict: match class {
-            Some(class) if class.enforced => "dropped",
-            Some(_) => "passed",
-            None => "unknown",
+        verdict: match hit.reason.verdict() {
+            Verdict::Drop => "dropped",
+            Verdict::Pass => "passed",
         },
         sources: class.map(|class| class.sources.clone()).unwrap_or_default(),
     }

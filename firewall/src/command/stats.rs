@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, io::Write};
 
 use anyhow::Result;
-use firewall_common::reason::Count;
+use firewall_common::{ledger::LedgerCounter, reason::Count};
 use serde_json::json;
 
 use super::{Ending, table, write_json};
 use crate::{
+    dataplane::Gaps,
     filter::Filter,
     record::{RecordedClass, Totals},
     state,
@@ -17,7 +18,7 @@ use crate::{
 pub fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
     reasons(filter, json, output)?;
     sources(filter, json, output)?;
-    losses(filter, json, output)?;
+    ledger(filter, json, output)?;
     Ok(Ending::Success)
 }
 
@@ -63,17 +64,26 @@ fn sources(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
 }
 
 /// What the ledger, and so `hosts`, does not know: nothing, unless there was a flood.
-fn losses(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
+fn ledger(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
     for interface in filter.dataplane.counted_interfaces()? {
-        for (loss, count) in filter.dataplane.losses(&interface)? {
-            let (loss, packets) = (loss.as_str(), count.packets);
+        for (counter, count) in filter.dataplane.ledger_counts(&interface)? {
+            let (name, packets) = (counter.as_str(), count.packets);
             if json {
-                let row = json!({ "interface": interface, "loss": loss, "packets": packets });
+                let row = json!({ "interface": interface, "ledger": name, "packets": packets });
                 write_json(output, &row)?;
-            } else if packets > 0 {
-                writeln!(output, "{interface}: {loss} {}", table::number(packets))?;
+            } else if packets > 0 && counter != LedgerCounter::New {
+                writeln!(output, "{interface}: {name} {}", table::number(packets))?;
             }
         }
+    }
+    let present = filter.dataplane.ledger()?.len();
+    let Gaps { evicted, .. } = filter.dataplane.ledger_gaps(present)?;
+    if json {
+        let row = json!({ "ledger": "entries", "present": present, "evicted": evicted });
+        write_json(output, &row)?;
+    } else if evicted > 0 {
+        let (present, evicted) = (table::number(present as u64), table::number(evicted));
+        writeln!(output, "ledger: {present} entries, {evicted} evicted")?;
     }
     Ok(())
 }

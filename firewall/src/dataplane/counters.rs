@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use firewall_common::{
     class::ClassId,
-    ledger::{Direction, Event, LEDGER_ENTRIES, LedgerEntry, LedgerKey, Loss},
+    ledger::{Direction, Event, LEDGER_ENTRIES, LedgerCounter, LedgerEntry, LedgerKey},
     reason::{Count, Reason},
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -46,6 +46,33 @@ pub struct Hit {
     pub generation: u32,
     /// Class of the last hit.
     pub class: ClassId,
+    /// What came of the last hit.
+    pub reason: Reason,
+}
+
+/// What the ledger does not know. Nothing, unless there was a flood.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// Entries made that are no longer there: newer ones took their room.
+    pub evicted: u64,
+    /// Packets without an entry, since too many would have been new.
+    pub skipped: u64,
+}
+
+/// The service that a ledger entry is about, for people: `443/tcp`, `icmp`; the protocol's number
+/// where it has no name here.
+pub fn service(protocol: u8, port: u16) -> String {
+    let name = match protocol {
+        1 => "icmp",
+        6 => "tcp",
+        17 => "udp",
+        58 => "icmpv6",
+        other => return format!("protocol {other}"),
+    };
+    match port {
+        0 => name.to_owned(),
+        port => format!("{port}/{name}"),
+    }
 }
 
 /// Time since boot on the clock that the kernel program stamps hits with.
@@ -97,14 +124,31 @@ impl Dataplane {
             .collect()
     }
 
-    /// What the ledger does not know of one interface's hits, summed over all CPUs.
-    pub fn losses(&self, interface: &str) -> Result<Vec<(Loss, Count)>> {
+    /// What one interface's program counted about the ledger, summed over all CPUs.
+    pub fn ledger_counts(&self, interface: &str) -> Result<Vec<(LedgerCounter, Count)>> {
         let counters = per_cpu_counts(&self.pins.counters(interface))?;
-        let count = |loss: Loss| sum(&counters, Reason::ALL.len() as u32 + loss as u32);
-        Loss::ALL
+        let index = |counter: LedgerCounter| Reason::ALL.len() as u32 + counter as u32;
+        LedgerCounter::ALL
             .iter()
-            .map(|&loss| Ok((loss, count(loss)?)))
+            .map(|&counter| Ok((counter, sum(&counters, index(counter))?)))
             .collect()
+    }
+
+    /// What the ledger, with `present` entries now, does not know.
+    pub fn ledger_gaps(&self, present: usize) -> Result<Gaps> {
+        let mut gaps = Gaps::default();
+        let mut made = 0;
+        for interface in self.counted_interfaces()? {
+            for (counter, count) in self.ledger_counts(&interface)? {
+                match counter {
+                    LedgerCounter::New => made += count.packets,
+                    LedgerCounter::Skipped => gaps.skipped += count.packets,
+                    LedgerCounter::EventLost => {}
+                }
+            }
+        }
+        gaps.evicted = made.saturating_sub(present as u64);
+        Ok(gaps)
     }
 
     /// Names of all interfaces that ever counted since the last unload.
@@ -187,5 +231,6 @@ fn hit(key: &LedgerKey, entry: &LedgerEntry) -> Option<Hit> {
         last_seen: Duration::from_nanos(entry.last_seen),
         generation: entry.generation,
         class: entry.class,
+        reason: Reason::from_raw(entry.reason.into()),
     })
 }

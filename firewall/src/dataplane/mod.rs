@@ -21,7 +21,7 @@ use firewall_common::{
     ledger::Role,
 };
 
-pub use counters::{Events, Hit, boot_time};
+pub use counters::{Events, Gaps, Hit, boot_time, service};
 pub use link::{Change, Link};
 pub use object::Object;
 use pins::Pins;

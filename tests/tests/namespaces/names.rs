@@ -208,8 +208,8 @@ fn packets(scene: &Scene) -> impl Fn(&str) -> u64 + use<> {
             None => {
                 format!(
                     "{} {}",
-                    row["interface"].as_str().unwrap(),
-                    row["reason"].as_str().unwrap_or("loss")
+                    row["interface"].as_str().unwrap_or("all"),
+                    row["reason"].as_str().unwrap_or("ledger")
                 ) == what
             }
         };

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use firewall_common::{
-    ledger::{Direction, Loss, Role},
+    ledger::{Direction, LedgerCounter, Role},
     reason::Reason,
 };
 use tests::{
@@ -22,9 +22,13 @@ fn packet(kernel: &Kernel, source: IpAddr, destination: IpAddr) {
     kernel.answer(&frame).unwrap();
 }
 
-fn lost(kernel: &Kernel, what: Loss) -> usize {
-    let losses = kernel.losses().unwrap();
-    let count = losses.iter().find(|(loss, _)| *loss == what).unwrap().1;
+fn counted(kernel: &Kernel, what: LedgerCounter) -> usize {
+    let counts = kernel.ledger_counts().unwrap();
+    let count = counts
+        .iter()
+        .find(|(counter, _)| *counter == what)
+        .unwrap()
+        .1;
     usize::try_from(count.packets).unwrap()
 }
 
@@ -47,12 +51,16 @@ fn a_flood_is_counted_exactly_and_leaves_room_for_who_calls_out() {
         .iter()
         .partition(|hit| hit.direction == Direction::Outbound);
     assert_eq!(outbound.len(), 1, "the caller is named, whatever comes in");
-    let unrecorded = lost(&kernel, Loss::Unrecorded);
+    let unrecorded = counted(&kernel, LedgerCounter::Skipped);
     assert!(unrecorded > 0, "{} entries were admitted", inbound.len());
     assert_eq!(inbound.len() + unrecorded, PAIRS as usize);
 
     let said = std::iter::from_fn(|| events.take()).count();
-    assert_eq!(said + lost(&kernel, Loss::Unreported), ledger.len());
+    assert_eq!(
+        said + counted(&kernel, LedgerCounter::EventLost),
+        ledger.len()
+    );
+    assert_eq!(counted(&kernel, LedgerCounter::New), ledger.len());
 
     let reasons = kernel.reasons().unwrap();
     let blocked = reasons

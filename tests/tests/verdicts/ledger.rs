@@ -5,11 +5,16 @@ use std::net::IpAddr;
 use firewall::dataplane::Hit;
 use firewall_common::{
     ledger::{Direction, Role},
-    reason::Count,
+    reason::{Count, Reason},
 };
 use tests::{
-    frame::{ethernet, udp},
+    frame::{SENDER, ethernet, later_fragment, udp},
     kernel::{GENERATION, Kernel},
+    packet::{
+        self,
+        flag::{ACK, SYN},
+        protocol::{ICMP, ICMPV6, TCP, UDP},
+    },
     skip_unless,
 };
 
@@ -76,6 +81,91 @@ fn new_entry(kernel: &Kernel, frame: &[u8]) -> Hit {
     assert_eq!(hit.generation, GENERATION);
     assert!(hit.first_seen < hit.last_seen);
     hit
+}
+
+#[rustfmt::skip]
+const SERVICES: [(&str, bool, u16, u16, u8, u16); 12] = [
+    // What it is, from inside to the remote, its ports, TCP flags (0: UDP), the service.
+    ("a connection out",                 true,  40_000, 443,    SYN,       443),
+    ("one to a high port",               true,  40_000, 50_050, SYN,       50_050),
+    ("one from a low port",              true,  1_000,  50_050, SYN,       50_050),
+    ("its answer",                       false, 50_050, 40_000, SYN | ACK, 50_050),
+    ("its rest, out",                    true,  40_000, 50_050, ACK,       50_050),
+    ("its rest, in",                     false, 50_050, 40_000, ACK,       50_050),
+    ("an attack",                        false, 50_000, 22,     SYN,       22),
+    ("an attack on a high port",         false, 50_000, 60_000, SYN,       60_000),
+    ("our answer to it",                 true,  22,     50_000, SYN | ACK, 22),
+    ("its rest",                         true,  22,     50_000, ACK,       22),
+    ("a UDP question",                   true,  40_000, 53,     0,         53),
+    ("a UDP answer",                     false, 53,     40_000, 0,         53),
+];
+
+#[test]
+fn an_entry_is_about_the_port_of_the_service() {
+    skip_unless!("an_entry_is_about_the_port_of_the_service", Bpf);
+    for (what, is_out, source, destination, flags, port) in SERVICES {
+        for family in [0, 1] {
+            let kernel = Kernel::new(&rules(), Role::Unknown).unwrap();
+            let (inside, remote) = (ip(INSIDE[family]), ip(BLOCKED[family]));
+            let ends = if is_out {
+                (inside, remote)
+            } else {
+                (remote, inside)
+            };
+            let (protocol, header) = match flags {
+                0 => (UDP, packet::udp(source, destination)),
+                flags => (TCP, packet::tcp(source, destination, flags)),
+            };
+            let packet = packet::plain(ends.0, ends.1, protocol, &header);
+            let hit = new_entry(&kernel, &ethernet([2, 0, 0, 0, 0, 2]).ip(&packet));
+            assert_eq!((hit.protocol, hit.port), (protocol, port), "{what}");
+        }
+    }
+}
+
+#[test]
+fn an_entry_without_a_visible_port_has_none() {
+    skip_unless!("an_entry_without_a_visible_port_has_none", Bpf);
+    let kernel = Kernel::new(&rules(), Role::Inside).unwrap();
+    for (family, icmp) in [(0, ICMP), (1, ICMPV6)] {
+        let (inside, remote) = (ip(INSIDE[family]), ip(BLOCKED[family]));
+        let echo = packet::plain(inside, remote, icmp, &[8; 8]);
+        let hit = new_entry(&kernel, &ethernet([2, 0, 0, 0, 0, 2]).ip(&echo));
+        assert_eq!((hit.protocol, hit.port), (icmp, 0));
+        let fragment = later_fragment(inside, remote, b"rest");
+        let hit = new_entry(&kernel, &ethernet([2, 0, 0, 0, 0, 2]).ip(&fragment));
+        assert_eq!((hit.protocol, hit.port), (UDP, 0));
+    }
+}
+
+/// Who sent it is known where the inside host sent it, and stays known when answers come.
+#[test]
+fn an_entry_knows_where_the_inside_host_sends_from() {
+    skip_unless!("an_entry_knows_where_the_inside_host_sends_from", Bpf);
+    let (inside, remote) = (ip(INSIDE[0]), ip(BLOCKED[0]));
+    let out = udp(inside, remote, b"data");
+    let gateway = || ethernet([2, 0, 0, 0, 0, 2]);
+    #[rustfmt::skip]
+    let table = [
+        ("untagged",          gateway().ip(&out),                               None),
+        ("in a VLAN",         gateway().tag(0x8100, 7).ip(&out),                Some(7)),
+        ("with a priority",   gateway().tag(0x8100, 0xe007).ip(&out),           Some(7)),
+        ("priority only",     gateway().tag(0x8100, 0xe000).ip(&out),           None),
+        ("in QinQ",           gateway().tag(0x88a8, 9).tag(0x8100, 7).ip(&out), Some(9)),
+        ("in PPPoE",          gateway().pppoe(&out),                            None),
+    ];
+    for (what, frame, vlan) in table {
+        let kernel = Kernel::new(&rules(), Role::Inside).unwrap();
+        let hit = new_entry(&kernel, &frame);
+        assert_eq!((hit.mac, hit.vlan), (Some(SENDER), vlan), "{what}");
+        assert_eq!(hit.reason, Reason::Blocked);
+    }
+    let kernel = Kernel::new(&rules(), Role::Outside).unwrap();
+    let hit = new_entry(
+        &kernel,
+        &gateway().tag(0x8100, 7).ip(&udp(remote, inside, b"data")),
+    );
+    assert_eq!((hit.mac, hit.vlan), (None, None), "from outside");
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use firewall_common::ledger::{Direction, Event};
+use firewall_common::{
+    ledger::{Direction, Event},
+    reason::{Reason, Verdict},
+};
 use tracing::{info, warn};
 
-use crate::{filter::Filter, record::Record};
+use crate::{dataplane::service, filter::Filter, record::Record};
 
 /// Lines a second at most. A flood must not fill the journal; `firewall hosts` has them all.
 const LINES: u32 = 20;
@@ -26,13 +29,22 @@ impl Sightings {
             return;
         }
         let (inside, remote) = (event.key.inside(), event.key.remote());
-        let (verdict, sources) = self.class(event, filter);
+        let sources = self.sources(event, filter);
+        let service = service(event.key.protocol, event.key.port);
+        let verdict = match Reason::from_raw(event.reason.into()).verdict() {
+            Verdict::Drop => "dropped",
+            Verdict::Pass => "passed (monitored)",
+        };
         match Direction::from_raw(event.key.direction) {
             Some(Direction::Outbound) => {
-                warn!("inside host {inside} called {remote}: {verdict}, listed by {sources}");
+                warn!(
+                    "inside host {inside} called {remote} {service}: {verdict}, listed by {sources}"
+                );
             }
             Some(Direction::Inbound) => {
-                info!("{remote} sent to inside host {inside}: {verdict}, listed by {sources}");
+                info!(
+                    "{remote} sent to inside host {inside} {service}: {verdict}, listed by {sources}"
+                );
             }
             Some(Direction::OwnListed) => warn!(
                 "our own address {inside} is listed by {sources}: {verdict}; if it is ours for \
@@ -61,8 +73,8 @@ impl Sightings {
         self.said <= LINES
     }
 
-    /// What the class of an event stands for in its generation.
-    fn class(&mut self, event: &Event, filter: &Filter) -> (&'static str, String) {
+    /// The sources that the class of an event stands for in its generation.
+    fn sources(&mut self, event: &Event, filter: &Filter) -> String {
         if self
             .record
             .as_ref()
@@ -75,15 +87,8 @@ impl Sightings {
             .as_ref()
             .and_then(|record| record.class(event.class))
         {
-            Some(class) => {
-                let verdict = if class.enforced {
-                    "dropped"
-                } else {
-                    "passed (monitored)"
-                };
-                (verdict, class.sources.join(", "))
-            }
-            None => ("unknown", "a source that is no longer known".to_owned()),
+            Some(class) => class.sources.join(", "),
+            None => "a source that is no longer known".to_owned(),
         }
     }
 }
