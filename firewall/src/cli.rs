@@ -3,10 +3,9 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use ipnet::IpNet;
 use jiff::SignedDuration;
 
-use crate::{feed::format::Format, local::parse_prefix};
+use crate::{feed::format::Format, subject::Subject};
 
 /// XDP packet filter for Linux gateways: drops traffic to and from command-and-control addresses
 /// and names the infected host inside.
@@ -58,7 +57,7 @@ pub enum Command {
     /// Remove entries from the block list
     Unblock(Remove),
     /// Allow addresses: whatever feeds say, they are never the reason for a drop
-    Allow(Add),
+    Allow(Allow),
     /// Remove entries from the allow list
     Disallow(Remove),
     /// List the operator's entries, and what feeds list and in which mode
@@ -110,6 +109,17 @@ pub struct Add {
     pub force: bool,
 }
 
+/// `allow`
+#[derive(Debug, Args)]
+pub struct Allow {
+    /// The entries.
+    #[command(flatten)]
+    pub add: Add,
+    /// Pass all packets to and from these addresses, even those of a blocked other end
+    #[arg(long)]
+    pub exempt: bool,
+}
+
 /// `unblock` and `disallow`
 #[derive(Debug, Args)]
 pub struct Remove {
@@ -122,9 +132,9 @@ pub struct Remove {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub struct Prefixes {
-    /// Address or prefix, such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32
-    #[arg(value_name = "PREFIX", value_parser = parse_prefix)]
-    pub prefixes: Vec<IpNet>,
+    /// Address, prefix or port of an address, such as 192.0.2.7, 2001:db8::/32, 192.0.2.7:4444/tcp
+    #[arg(value_name = "PREFIX")]
+    pub prefixes: Vec<Subject>,
     /// Read more from FILE, one a line, or from standard input if FILE is -
     #[arg(short, long, value_name = "FILE")]
     pub file: Option<PathBuf>,

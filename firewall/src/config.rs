@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+use firewall_common::class::Action;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::{
     feed::{fetch::Location, format::Format, store::Name},
     local::{ALLOW, LOCAL},
     protected::Kind,
+    ruleset::Wish,
 };
 
 /// Where the configuration is unless `--config` says otherwise.
@@ -57,6 +59,38 @@ impl Mode {
     }
 }
 
+/// Which traffic the addresses of a feed are about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Machines inside call them: what goes to them and all that comes from them.
+    #[default]
+    Out,
+    /// They attack: only what opens something from outside.
+    In,
+}
+
+/// What the port of an indicator means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ports {
+    /// Only that port is bad; others use the address too.
+    Exact,
+    /// All of the address is bad, whatever the port.
+    Address,
+}
+
+/// What is done with packets from attackers whose protocol does not say whether they open something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connectionless {
+    /// Count and report, let pass: they may be answers.
+    #[default]
+    Monitor,
+    /// Drop.
+    Drop,
+}
+
 /// One feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {
@@ -68,8 +102,36 @@ pub struct Feed {
     pub format: Option<Format>,
     /// What is done with its addresses.
     pub mode: Mode,
+    /// Which traffic they are about.
+    pub direction: Direction,
+    /// What becomes of what neither opens nor answers, where the direction is `in`.
+    pub connectionless: Connectionless,
+    /// What its ports mean; `None` for what its format usually means.
+    pub ports: Option<Ports>,
     /// Time between two fetches.
     pub interval: Duration,
+}
+
+impl Feed {
+    /// What the feed asks for.
+    pub fn wish(&self) -> Wish {
+        let enforces = self.mode == Mode::Enforce;
+        match self.direction {
+            Direction::Out if enforces => Wish::Drop,
+            Direction::Out => Wish::Monitor,
+            Direction::In => Wish::Inbound {
+                opening: if enforces {
+                    Action::Drop
+                } else {
+                    Action::Monitor
+                },
+                connectionless: match self.connectionless {
+                    Connectionless::Drop if enforces => Action::Drop,
+                    _ => Action::Monitor,
+                },
+            },
+        }
+    }
 }
 
 /// All of the configuration, with defaults filled in.
@@ -125,6 +187,10 @@ struct FeedEntry {
     path: Option<PathBuf>,
     format: Option<Format>,
     mode: Option<Mode>,
+    #[serde(default)]
+    direction: Direction,
+    connectionless: Option<Connectionless>,
+    ports: Option<Ports>,
     interval: Option<SignedDuration>,
 }
 
@@ -206,8 +272,17 @@ impl FeedEntry {
                 "feed '{name}': the interval is shorter than 1m; providers lock such readers out"
             );
         }
+        if self.connectionless.is_some() && self.direction == Direction::Out {
+            bail!(
+                "feed '{name}': connectionless is for direction = \"in\"; with \"out\" all that \
+                 comes from its addresses is treated alike"
+            );
+        }
         Ok(Feed {
             location,
+            direction: self.direction,
+            connectionless: self.connectionless.unwrap_or_default(),
+            ports: self.ports,
             format: self.format,
             mode: self.mode.unwrap_or(defaults.mode),
             interval: interval.unsigned_abs(),
@@ -330,6 +405,39 @@ mod tests {
         for name in ["", "../a", "A", "a b", "-a", "local"] {
             error(&format!("[[feed]]\nname = '{name}'\npath = '/a'\n"));
         }
+    }
+
+    #[test]
+    fn a_feed_wishes_by_mode_and_direction() {
+        use Action::{Drop, Monitor};
+        let inbound = |opening, connectionless| Wish::Inbound {
+            opening,
+            connectionless,
+        };
+        let table = [
+            ("mode = 'monitor'", Wish::Monitor),
+            ("mode = 'enforce'", Wish::Drop),
+            (
+                "mode = 'monitor'\ndirection = 'in'",
+                inbound(Monitor, Monitor),
+            ),
+            ("mode = 'enforce'\ndirection = 'in'", inbound(Drop, Monitor)),
+            (
+                "mode = 'enforce'\ndirection = 'in'\nconnectionless = 'drop'",
+                inbound(Drop, Drop),
+            ),
+            (
+                "mode = 'monitor'\ndirection = 'in'\nconnectionless = 'drop'",
+                inbound(Monitor, Monitor),
+            ),
+        ];
+        for (keys, wish) in table {
+            let text = format!("[[feed]]\nname = 'a'\npath = '/a'\n{keys}\n");
+            let config = Config::parse(&text, "test.toml").unwrap();
+            assert_eq!(config.feeds[0].wish(), wish, "{keys}");
+        }
+        let message = error("[[feed]]\nname = 'a'\npath = '/a'\nconnectionless = 'drop'\n");
+        assert!(message.contains("for direction = \"in\""), "{message}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{Config, Feed, Mode},
+    config::{Config, Feed, Ports},
     feed::{
         format::{self, Format, Parsed},
         guard::{self, Guarded},
@@ -60,17 +60,12 @@ impl Inputs {
         // A newer version may make another image of the same files.
         digest.update(env!("CARGO_PKG_VERSION"));
         for stored in &self.feeds {
-            let Feed { name, mode, .. } = &stored.feed;
-            digest.update(format!(
-                "\nfeed {name} {} {} ",
-                mode.as_str(),
-                stored.format
-            ));
+            digest.update(format!("\nfeed {} ", stored.asks()));
             digest.update(Sha256::digest(&stored.content));
         }
         for (name, list) in [("block", &self.lists.block), ("allow", &self.lists.allow)] {
-            for (prefix, _) in list.live(now) {
-                digest.update(format!("\n{name} {prefix}"));
+            for (subject, note) in list.live(now) {
+                digest.update(format!("\n{name} {subject} {}", note.exempt));
             }
         }
         for protected in &self.protected {
@@ -102,16 +97,34 @@ impl Inputs {
             let source = ruleset.source(protected.kind.as_str(), Wish::Protect)?;
             ruleset.push(protected.prefix.into(), source);
         }
-        add_list(&mut ruleset, ALLOW, Wish::Allow, &self.lists.allow, now)?;
-        add_list(&mut ruleset, LOCAL, Wish::Drop, &self.lists.block, now)?;
+        self.add_lists(&mut ruleset, now)?;
         for stored in &self.feeds {
             match stored.guarded(&self.protected) {
-                Ok(guarded) => add_feed(&mut ruleset, &stored.feed, &guarded)?,
+                Ok(guarded) => stored.add_to(&mut ruleset, &guarded)?,
                 Err(error) if leave_out_damaged => left_out.push(format!("{error:#}")),
                 Err(error) => return Err(error),
             }
         }
         Ok((ruleset, left_out))
+    }
+}
+
+impl Inputs {
+    /// The operator's entries. What is exempt is of a source of its own: it wishes something else.
+    fn add_lists(&self, ruleset: &mut Ruleset, now: Timestamp) -> Result<()> {
+        let allow = ruleset.source(ALLOW, Wish::Allow)?;
+        let local = ruleset.source(LOCAL, Wish::Drop)?;
+        for (subject, note) in self.lists.allow.live(now) {
+            let source = match note.exempt {
+                true => ruleset.source(ALLOW, Wish::Exempt)?,
+                false => allow,
+            };
+            ruleset.add(&subject, source);
+        }
+        for (subject, _) in self.lists.block.live(now) {
+            ruleset.add(&subject, local);
+        }
+        Ok(())
     }
 }
 
@@ -134,6 +147,18 @@ impl StoredFeed {
         }))
     }
 
+    /// What is asked of the feed, in one line: whatever decides what its copy means.
+    fn asks(&self) -> String {
+        let wish = self.feed.wish();
+        let (name, ports) = (&self.feed.name, self.ports());
+        format!("{name} {wish:?} {ports:?} {}", self.format)
+    }
+
+    /// What its ports mean.
+    pub fn ports(&self) -> Ports {
+        self.feed.ports.unwrap_or(self.format.ports())
+    }
+
     /// What the copy says.
     pub fn parsed(&self) -> Result<Parsed> {
         format::parse(self.format, &self.content).with_context(|| {
@@ -142,6 +167,12 @@ impl StoredFeed {
                 self.feed.name
             )
         })
+    }
+
+    fn add_to(&self, ruleset: &mut Ruleset, guarded: &Guarded) -> Result<()> {
+        let source = ruleset.source(self.feed.name.as_str(), self.feed.wish())?;
+        guarded.add_to(ruleset, source, self.ports());
+        Ok(())
     }
 
     /// What may be put in force of the copy.
@@ -168,29 +199,4 @@ pub fn read_lists(state: &State) -> Result<Lists> {
         block: read(&state.block_list())?,
         allow: read(&state.allow_list())?,
     })
-}
-
-fn add_list(
-    ruleset: &mut Ruleset,
-    name: &str,
-    wish: Wish,
-    list: &List,
-    now: Timestamp,
-) -> Result<()> {
-    let source = ruleset.source(name, wish)?;
-    for (prefix, _) in list.live(now) {
-        ruleset.push(prefix.into(), source);
-    }
-    Ok(())
-}
-
-fn add_feed(ruleset: &mut Ruleset, feed: &Feed, guarded: &Guarded) -> Result<()> {
-    let wish = match feed.mode {
-        Mode::Enforce => Wish::Drop,
-        Mode::Monitor | Mode::Off => Wish::Monitor,
-    };
-    let source = ruleset.source(feed.name.as_str(), wish)?;
-    ruleset.v4.extend(guarded.entries_v4(source));
-    ruleset.v6.extend(guarded.entries_v6(source));
-    Ok(())
 }

@@ -23,4 +23,5 @@ pub mod protected;
 pub mod record;
 pub mod ruleset;
 pub mod state;
+pub mod subject;
 mod sys;

@@ -10,12 +10,13 @@
 //! A change is one file in the folder `changes`: a list with a verb before each entry. Pure: text to
 //! values and back.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr};
+use std::{collections::BTreeMap, fmt};
 
 use anyhow::{Context, Result, bail};
-use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::Serialize;
+
+use crate::subject::Subject;
 
 /// Name of the operator's block list among the sources.
 pub const LOCAL: &str = "local";
@@ -30,6 +31,9 @@ pub struct Note {
     pub added: Option<Timestamp>,
     /// When it ends.
     pub until: Option<Timestamp>,
+    /// Whether packets of the addresses pass whatever they come from or go to; of the allow list only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exempt: bool,
     /// Why, in the operator's words.
     pub reason: Option<String>,
 }
@@ -49,6 +53,9 @@ impl fmt::Display for Note {
         if let Some(until) = self.until {
             write!(formatter, " until={until:.0}")?;
         }
+        if self.exempt {
+            write!(formatter, " exempt")?;
+        }
         if let Some(reason) = &self.reason {
             write!(formatter, " # {reason}")?;
         }
@@ -61,8 +68,8 @@ impl fmt::Display for Note {
 pub struct List {
     /// Comment lines, as they are.
     comments: Vec<String>,
-    /// Entries by prefix, host bits clear.
-    pub entries: BTreeMap<IpNet, Note>,
+    /// Entries by what they are about.
+    pub entries: BTreeMap<Subject, Note>,
 }
 
 impl List {
@@ -78,9 +85,9 @@ impl List {
             if line.starts_with('#') {
                 list.comments.push(line.to_owned());
             } else if !line.is_empty() {
-                let (prefix, note) =
+                let (subject, note) =
                     parse_entry(line).with_context(|| format!("line {}", index + 1))?;
-                list.entries.insert(prefix, note);
+                list.entries.insert(subject, note);
             }
         }
         Ok(list)
@@ -93,19 +100,19 @@ impl List {
             text.push_str(comment);
             text.push('\n');
         }
-        for (prefix, note) in &self.entries {
-            text.push_str(&format!("{prefix}{note}\n"));
+        for (subject, note) in &self.entries {
+            text.push_str(&format!("{subject}{note}\n"));
         }
         text
     }
 
     /// The entries that have not ended at `now`.
-    pub fn live(&self, now: Timestamp) -> impl Iterator<Item = (IpNet, &Note)> {
-        let live = move |(_, note): &(&IpNet, &Note)| !note.expired(now);
+    pub fn live(&self, now: Timestamp) -> impl Iterator<Item = (Subject, &Note)> {
+        let live = move |(_, note): &(&Subject, &Note)| !note.expired(now);
         self.entries
             .iter()
             .filter(live)
-            .map(|(prefix, note)| (*prefix, note))
+            .map(|(subject, note)| (*subject, note))
     }
 
     /// When the next entry ends that has not ended at `now`.
@@ -114,14 +121,15 @@ impl List {
     }
 }
 
-/// A line without its verb: prefix, then `added=` and `until=`, then `#` and the reason.
-fn parse_entry(line: &str) -> Result<(IpNet, Note)> {
+/// A line without its verb: what it is about, then `added=`, `until=` and `exempt`, then `#` and the
+/// reason.
+fn parse_entry(line: &str) -> Result<(Subject, Note)> {
     let (fields, reason) = match line.split_once('#') {
         Some((fields, reason)) => (fields, Some(reason.trim().to_owned())),
         None => (line, None),
     };
     let mut fields = fields.split_whitespace();
-    let prefix = parse_prefix(fields.next().unwrap_or_default())?;
+    let subject = fields.next().unwrap_or_default().parse()?;
     let mut note = Note {
         reason,
         ..Note::default()
@@ -135,35 +143,11 @@ fn parse_entry(line: &str) -> Result<(IpNet, Note)> {
         match field.split_once('=') {
             Some(("added", value)) => note.added = Some(time(value)?),
             Some(("until", value)) => note.until = Some(time(value)?),
-            _ => bail!("'{field}' is neither added=, until= nor a # reason"),
+            None if field == "exempt" => note.exempt = true,
+            _ => bail!("'{field}' is neither added=, until=, exempt nor a # reason"),
         }
     }
-    Ok((prefix, note))
-}
-
-/// Reads an address or CIDR prefix as people type it; leading zeros and set host bits are refused,
-/// since either can be read in two ways.
-pub fn parse_prefix(text: &str) -> Result<IpNet> {
-    let wrong = || {
-        format!("'{text}' is no address or prefix (such as 192.0.2.7, 192.0.2.0/24, 2001:db8::/32)")
-    };
-    // Not `IpNet::from_str`: it takes leading zeros.
-    let Some((address, length)) = text.split_once('/') else {
-        let address: IpAddr = text.parse().ok().with_context(wrong)?;
-        return Ok(IpNet::from(address.to_canonical()));
-    };
-    let address: IpAddr = address.parse().ok().with_context(wrong)?;
-    let plain = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
-    let length = length.parse().ok().filter(|_| plain).with_context(wrong)?;
-    let prefix = IpNet::new(address, length).ok().with_context(wrong)?;
-    if prefix != prefix.trunc() {
-        bail!(
-            "{prefix} has host bits set; write {} for the network or {} for the host",
-            prefix.trunc(),
-            prefix.addr()
-        );
-    }
-    Ok(prefix)
+    Ok((subject, note))
 }
 
 /// What an operator does to the lists.
@@ -203,8 +187,8 @@ impl Verb {
 pub struct Change {
     /// What to do.
     pub verb: Verb,
-    /// To which prefixes.
-    pub prefixes: Vec<IpNet>,
+    /// To what.
+    pub subjects: Vec<Subject>,
     /// Written to each.
     pub note: Note,
 }
@@ -213,8 +197,8 @@ impl Change {
     /// The change as text.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        for prefix in &self.prefixes {
-            text.push_str(&format!("{} {prefix}{}\n", self.verb.as_str(), self.note));
+        for subject in &self.subjects {
+            text.push_str(&format!("{} {subject}{}\n", self.verb.as_str(), self.note));
         }
         text
     }
@@ -243,12 +227,12 @@ impl Lists {
     fn fold_line(&mut self, line: &str) -> Result<()> {
         let (word, entry) = line.split_once(' ').unwrap_or((line, ""));
         let verb = Verb::parse(word).with_context(|| format!("'{word}' is no change"))?;
-        let (prefix, note) = parse_entry(entry)?;
+        let (subject, note) = parse_entry(entry)?;
         match verb {
-            Verb::Block => self.block.entries.insert(prefix, note),
-            Verb::Unblock => self.block.entries.remove(&prefix),
-            Verb::Allow => self.allow.entries.insert(prefix, note),
-            Verb::Disallow => self.allow.entries.remove(&prefix),
+            Verb::Block => self.block.entries.insert(subject, note),
+            Verb::Unblock => self.block.entries.remove(&subject),
+            Verb::Allow => self.allow.entries.insert(subject, note),
+            Verb::Disallow => self.allow.entries.remove(&subject),
         };
         Ok(())
     }
@@ -280,7 +264,8 @@ mod tests {
     fn a_list_reads_back_as_it_was_written() {
         let text = "# mine\n\
             192.0.2.0/24 added=2026-11-23T15:00:00Z # scans us # and more\n\
-            203.0.113.7/32 until=2026-11-23T17:00:00Z\n\
+            203.0.113.7/32 until=2026-11-23T17:00:00Z exempt\n\
+            203.0.113.8:443/tcp # a shared host\n\
             2001:db8::/32\n";
         assert_eq!(List::parse(text).unwrap().to_text(), text);
     }
@@ -297,27 +282,6 @@ mod tests {
         );
         assert!(error("192.0.2.1 until=tomorrow\n").contains("'tomorrow' is no RFC 3339 time"));
         assert!(error("192.0.2.1 192.0.2.2\n").contains("'192.0.2.2' is neither"));
-    }
-
-    #[test]
-    fn an_ambiguous_prefix_is_refused_with_both_readings() {
-        let message = parse_prefix("192.0.2.7/24").unwrap_err().to_string();
-        assert!(
-            message.contains("192.0.2.0/24") && message.contains("192.0.2.7 "),
-            "{message}"
-        );
-        assert!(parse_prefix("192.0.02.7").is_err());
-        assert!(parse_prefix("0300.0.2.7").is_err());
-        assert!(parse_prefix("192.0.02.0/24").is_err());
-        assert!(parse_prefix("192.0.2.0/+24").is_err());
-    }
-
-    #[test]
-    fn a_mapped_address_is_the_ipv4_address() {
-        assert_eq!(
-            parse_prefix("::ffff:192.0.2.7").unwrap().to_string(),
-            "192.0.2.7/32"
-        );
     }
 
     #[test]

@@ -49,8 +49,11 @@ pub struct RecordedInterface {
 /// A class of a generation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RecordedClass {
-    /// Whether its packets are dropped.
+    /// Whether its packets are dropped in any case.
     pub enforced: bool,
+    /// Whether its packets pass whatever else is listed.
+    #[serde(default)]
+    pub exempt: bool,
     /// Names of all sources that name the address.
     pub sources: Vec<String>,
 }
@@ -60,6 +63,7 @@ impl Record {
     pub fn classes(image: &Image) -> Vec<RecordedClass> {
         let none = RecordedClass {
             enforced: false,
+            exempt: false,
             sources: Vec::new(),
         };
         std::iter::once(none)
@@ -97,6 +101,7 @@ impl RecordedClass {
         };
         Self {
             enforced: class.actions.drops(),
+            exempt: class.actions.is_exempt(),
             sources,
         }
     }
@@ -246,10 +251,12 @@ mod tests {
     fn record(number: u32, sources: &[&str]) -> Record {
         let none = RecordedClass {
             enforced: false,
+            exempt: false,
             sources: vec![],
         };
         let class = RecordedClass {
             enforced: true,
+            exempt: false,
             sources: sources.iter().map(|&source| source.into()).collect(),
         };
         Record {

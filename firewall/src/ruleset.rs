@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use anyhow::{Context, Result};
 use firewall_common::class::{Action, Actions, Case};
 
-use crate::address::{Address, Prefix};
+use crate::{
+    address::{Address, Prefix},
+    subject::Subject,
+};
 
 /// Index into [`Ruleset::sources`].
 pub type SourceId = u16;
@@ -154,6 +157,20 @@ impl Ruleset {
             .ok()
             .filter(|&source| source < MAX_SOURCES)
             .context("there are more than 65,535 sources; switch feeds off")
+    }
+
+    /// Adds what an operator wrote as an entry of `source`, for each protocol that it means.
+    pub fn add(&mut self, subject: &Subject, source: SourceId) {
+        let Some(port) = subject.port else {
+            return self.push(subject.prefix.into(), source);
+        };
+        self.ports
+            .extend(port.protocols().map(|protocol| PortEntry {
+                address: subject.prefix.addr(),
+                protocol,
+                port: port.number,
+                source,
+            }));
     }
 
     /// Adds an entry of `source`.

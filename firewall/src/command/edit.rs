@@ -13,13 +13,14 @@ use serde_json::json;
 
 use super::{Ending, ending, write_json};
 use crate::{
-    cli::{Add, Prefixes, Remove},
+    cli::{Add, Allow, Prefixes, Remove},
     filter::{Filter, Wanted, changes},
     inputs::read_lists,
-    local::{Change, List, Lists, Note, Verb, parse_prefix},
+    local::{Change, List, Lists, Note, Verb},
     network::Network,
     protected::{Facts, Protected, live_facts, network_namespace},
     state,
+    subject::Subject,
 };
 
 /// Widest prefix without `--force`.
@@ -28,53 +29,86 @@ const WIDEST: (u8, u8) = (8, 19);
 /// Most lines of standard output; a bulk change says a number instead.
 const SAID_SINGLY: usize = 20;
 
-/// `block` and `allow`.
-pub fn add(
+/// `block`.
+pub fn block(
     filter: &Filter,
-    verb: Verb,
     arguments: Add,
     json: bool,
     output: &mut dyn Write,
 ) -> Result<Ending> {
-    let prefixes = read_prefixes(&arguments.prefixes)?;
+    let subjects = read_subjects(&arguments.prefixes)?;
     let now = Timestamp::now();
-    let note = note(&arguments, now)?;
     filter.state.prepare()?;
-    let lists = read_lists(&filter.state)?;
-    check_all(&prefixes, |prefix| check_width(prefix, arguments.force))?;
-    if verb == Verb::Block {
-        let protected = protected(filter)?;
-        check_all(&prefixes, |prefix| check_protected(prefix, &protected))?;
-        check_all(&prefixes, |prefix| check_allowed(prefix, &lists.allow, now))?;
-        say_what_stays_open(&prefixes, &lists.allow, &protected, now);
-    }
+    let allow = read_lists(&filter.state)?.allow;
+    check_all(&subjects, |it| check_width(it.prefix, arguments.force))?;
+    let protected = protected(filter)?;
+    check_all(&subjects, |it| check_protected(it, &protected))?;
+    check_all(&subjects, |it| check_allowed(it, &allow, now))?;
+    say_what_stays_open(&subjects, &allow, &protected, now);
+    let note = note(&arguments, now)?;
+    add(filter, Verb::Block, subjects, note, json, output)
+}
+
+/// `allow`.
+pub fn allow(
+    filter: &Filter,
+    arguments: Allow,
+    json: bool,
+    output: &mut dyn Write,
+) -> Result<Ending> {
+    let Allow {
+        add: arguments,
+        exempt,
+    } = arguments;
+    let subjects = read_subjects(&arguments.prefixes)?;
+    check_all(&subjects, |it| check_width(it.prefix, arguments.force))?;
+    check_all(&subjects, check_whole)?;
+    let note = Note {
+        exempt,
+        ..note(&arguments, Timestamp::now())?
+    };
+    filter.state.prepare()?;
+    add(filter, Verb::Allow, subjects, note, json, output)
+}
+
+fn add(
+    filter: &Filter,
+    verb: Verb,
+    subjects: Vec<Subject>,
+    note: Note,
+    json: bool,
+    output: &mut dyn Write,
+) -> Result<Ending> {
     if note.until.is_some() && filter.state.running().is_none() {
         eprintln!(
             "no 'firewall run' is live: when the time is over, 'firewall reload' or the next change \
              takes the entry out"
         );
     }
+    let lists = read_lists(&filter.state)?;
     let list = list_of(&lists, verb);
-    let is_new = |prefix: &IpNet| match list.entries.get(prefix) {
-        // Saying it again without a reason takes none away.
-        Some(old) => {
-            let reason_changes = note.reason.is_some() && old.reason != note.reason;
-            old.expired(now) || old.until != note.until || reason_changes
-        }
-        None => true,
-    };
-    let (new, known): (Vec<IpNet>, Vec<IpNet>) = prefixes.into_iter().partition(is_new);
+    let is_new = |subject: &Subject| is_new(list.entries.get(subject), &note);
+    let (new, known): (Vec<Subject>, Vec<Subject>) = subjects.into_iter().partition(is_new);
     finish(
         filter,
         Change {
             verb,
-            prefixes: new,
+            subjects: new,
             note,
         },
         &known,
         json,
         output,
     )
+}
+
+/// Whether `note` says more than the entry that is there. Saying it again without a reason takes none
+/// away.
+fn is_new(old: Option<&Note>, note: &Note) -> bool {
+    let Some(old) = old else { return true };
+    let reason_changes = note.reason.is_some() && old.reason != note.reason;
+    let expired = note.added.is_some_and(|now| old.expired(now));
+    expired || old.until != note.until || old.exempt != note.exempt || reason_changes
 }
 
 /// `unblock` and `disallow`.
@@ -85,23 +119,23 @@ pub fn remove(
     json: bool,
     output: &mut dyn Write,
 ) -> Result<Ending> {
-    let prefixes = read_prefixes(&arguments.prefixes)?;
+    let subjects = read_subjects(&arguments.prefixes)?;
     filter.state.prepare()?;
     let lists = read_lists(&filter.state)?;
     let list = list_of(&lists, verb);
-    let (found, absent): (Vec<IpNet>, Vec<IpNet>) = prefixes
+    let (found, absent): (Vec<Subject>, Vec<Subject>) = subjects
         .into_iter()
-        .partition(|prefix| list.entries.contains_key(prefix));
-    for prefix in &absent {
-        if let Some(wider) = covering(list, *prefix, Timestamp::now()) {
-            eprintln!("{prefix} has no entry of its own; it is covered by {wider}");
+        .partition(|subject| list.entries.contains_key(subject));
+    for subject in &absent {
+        if let Some(wider) = covering(list, subject, Timestamp::now()) {
+            eprintln!("{subject} has no entry of its own; it is covered by {wider}");
         }
     }
     finish(
         filter,
         Change {
             verb,
-            prefixes: found,
+            subjects: found,
             note: Note::default(),
         },
         &absent,
@@ -114,11 +148,11 @@ pub fn remove(
 fn finish(
     filter: &Filter,
     change: Change,
-    already: &[IpNet],
+    already: &[Subject],
     json: bool,
     output: &mut dyn Write,
 ) -> Result<Ending> {
-    let outcome = if change.prefixes.is_empty() {
+    let outcome = if change.subjects.is_empty() {
         filter.enforce(Wanted::Attached, &[])?
     } else {
         let path = changes::store(&filter.state, &change)?;
@@ -130,7 +164,7 @@ fn finish(
         outcome?
     };
     let (done, undone) = words(change.verb);
-    say(output, json, change.verb, done, &change.prefixes)?;
+    say(output, json, change.verb, done, &change.subjects)?;
     say(output, json, change.verb, undone, already)?;
     Ok(ending(&outcome))
 }
@@ -156,31 +190,23 @@ fn say(
     json: bool,
     verb: Verb,
     result: &str,
-    prefixes: &[IpNet],
+    subjects: &[Subject],
 ) -> Result<()> {
     if json {
-        for prefix in prefixes {
+        for subject in subjects {
             write_json(
                 output,
-                &json!({ "verb": verb, "prefix": prefix, "result": result }),
+                &json!({ "verb": verb, "prefix": subject, "result": result }),
             )?;
         }
-    } else if prefixes.len() > SAID_SINGLY {
-        writeln!(output, "{result}: {} prefixes", prefixes.len())?;
+    } else if subjects.len() > SAID_SINGLY {
+        writeln!(output, "{result}: {} prefixes", subjects.len())?;
     } else {
-        for prefix in prefixes {
-            writeln!(output, "{result} {}", short(*prefix))?;
+        for subject in subjects {
+            writeln!(output, "{result} {}", subject.short())?;
         }
     }
     Ok(())
-}
-
-/// A host without its `/32`.
-fn short(prefix: IpNet) -> String {
-    match prefix.prefix_len() == prefix.max_prefix_len() {
-        true => prefix.addr().to_string(),
-        false => prefix.to_string(),
-    }
 }
 
 fn note(arguments: &Add, now: Timestamp) -> Result<Note> {
@@ -196,23 +222,24 @@ fn note(arguments: &Add, now: Timestamp) -> Result<Note> {
     Ok(Note {
         added: Some(now),
         until,
+        exempt: false,
         reason: arguments.reason.clone(),
     })
 }
 
-/// The prefixes of the command line and of the file, each once. All bad lines of a file are said,
+/// What the command line and the file name, each once. All bad lines of a file are said,
 /// and one of them refuses it whole.
-fn read_prefixes(arguments: &Prefixes) -> Result<Vec<IpNet>> {
-    let mut prefixes = arguments.prefixes.clone();
+fn read_subjects(arguments: &Prefixes) -> Result<Vec<Subject>> {
+    let mut subjects = arguments.prefixes.clone();
     if let Some(path) = &arguments.file {
-        let given = prefixes.len();
+        let given = subjects.len();
         let text = read_text(path)?;
         let mut bad = Vec::new();
         for (index, line) in text.lines().enumerate() {
             match line.split(['#', ';']).next().unwrap_or_default().trim() {
                 "" => {}
-                entry => match parse_prefix(entry) {
-                    Ok(prefix) => prefixes.push(prefix),
+                entry => match entry.parse() {
+                    Ok(subject) => subjects.push(subject),
                     Err(error) => bad.push(format!("{}:{}: {error}", path.display(), index + 1)),
                 },
             }
@@ -224,14 +251,14 @@ fn read_prefixes(arguments: &Prefixes) -> Result<Vec<IpNet>> {
                 bad.join("\n")
             );
         }
-        if prefixes.len() == given {
+        if subjects.len() == given {
             // More likely that what writes it failed than that somebody wants nothing done.
             bail!("{} holds no address; nothing was changed", path.display());
         }
     }
-    prefixes.sort_unstable();
-    prefixes.dedup();
-    Ok(prefixes)
+    subjects.sort_unstable();
+    subjects.dedup();
+    Ok(subjects)
 }
 
 fn read_text(path: &Path) -> Result<String> {
@@ -245,11 +272,11 @@ fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Applies a check to every prefix and says everything that it found.
-fn check_all(prefixes: &[IpNet], check: impl Fn(IpNet) -> Result<()>) -> Result<()> {
-    let errors: Vec<String> = prefixes
+/// Applies a check to every subject and says everything that it found.
+fn check_all(subjects: &[Subject], check: impl Fn(&Subject) -> Result<()>) -> Result<()> {
+    let errors: Vec<String> = subjects
         .iter()
-        .filter_map(|&prefix| check(prefix).err())
+        .filter_map(|subject| check(subject).err())
         .map(|error| error.to_string())
         .collect();
     match errors.as_slice() {
@@ -269,11 +296,21 @@ fn check_width(prefix: IpNet, force: bool) -> Result<()> {
     Ok(())
 }
 
-fn check_protected(prefix: IpNet, protected: &[Protected]) -> Result<()> {
+fn check_whole(subject: &Subject) -> Result<()> {
+    match subject.port {
+        Some(_) => Err(anyhow!(
+            "{subject} is one port; an address is allowed as a whole: write {}",
+            subject.prefix.addr()
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_protected(subject: &Subject, protected: &[Protected]) -> Result<()> {
     // The narrowest says most: our own address is also on a network that we are connected to.
     match protected
         .iter()
-        .filter(|protected| protected.prefix.contains(&prefix))
+        .filter(|protected| protected.prefix.contains(&subject.prefix))
         .max_by_key(|protected| protected.prefix.prefix_len())
     {
         Some(Protected {
@@ -281,39 +318,44 @@ fn check_protected(prefix: IpNet, protected: &[Protected]) -> Result<()> {
             kind,
         }) => Err(anyhow!(
             "{} is protected and never blocked: {wider} is {}",
-            short(prefix),
+            subject.short(),
             kind.describe()
         )),
         None => Ok(()),
     }
 }
 
-fn check_allowed(prefix: IpNet, allow: &List, now: Timestamp) -> Result<()> {
-    match covering(allow, prefix, now) {
+fn check_allowed(subject: &Subject, allow: &List, now: Timestamp) -> Result<()> {
+    match covering(allow, subject, now) {
         Some(entry) => Err(anyhow!(
             "{} is allowed by the entry {entry}; 'firewall disallow {entry}' first",
-            short(prefix)
+            subject.short()
         )),
         None => Ok(()),
     }
 }
 
-/// The entry of `list` that covers all of `prefix`.
-fn covering(list: &List, prefix: IpNet, now: Timestamp) -> Option<IpNet> {
+/// The entry of `list` that covers all of `subject`.
+fn covering(list: &List, subject: &Subject, now: Timestamp) -> Option<Subject> {
     list.live(now)
         .map(|(entry, _)| entry)
-        .find(|entry| entry.contains(&prefix))
+        .find(|entry| entry.covers(subject))
 }
 
-fn say_what_stays_open(prefixes: &[IpNet], allow: &List, protected: &[Protected], now: Timestamp) {
-    for prefix in prefixes {
-        let inside = |other: &IpNet| prefix.contains(other);
-        for (entry, _) in allow.live(now).filter(|(entry, _)| inside(entry)) {
-            eprintln!("{prefix}: {entry} stays open, it is allowed");
+fn say_what_stays_open(
+    subjects: &[Subject],
+    allow: &List,
+    protected: &[Protected],
+    now: Timestamp,
+) {
+    for subject in subjects {
+        let inside = |other: &IpNet| subject.prefix.contains(other);
+        for (entry, _) in allow.live(now).filter(|(entry, _)| inside(&entry.prefix)) {
+            eprintln!("{subject}: {entry} stays open, it is allowed");
         }
         for other in protected.iter().filter(|other| inside(&other.prefix)) {
             eprintln!(
-                "{prefix}: {} stays open, it is {}",
+                "{subject}: {} stays open, it is {}",
                 other.prefix,
                 other.kind.describe()
             );

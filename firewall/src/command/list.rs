@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{Ending, table, write_json};
 use crate::{
     cli::List as Arguments,
+    config::Ports,
     feed::guard::Guarded,
     filter::Filter,
     inputs::{Inputs, StoredFeed, read_lists},
@@ -56,18 +57,21 @@ fn local(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
     let live_run = filter.state.running().is_some();
     let mut table = table::table(&["LIST", "PREFIX", "ADDED", "ENDS", "REASON"]);
     for (name, list) in [("block", &lists.block), ("allow", &lists.allow)] {
-        for (prefix, note) in &list.entries {
+        for (subject, note) in &list.entries {
             let ends = ends(note, now, live_run);
             if json {
                 let row = json!({
-                    "list": name, "prefix": prefix, "added": note.added, "until": note.until,
-                    "reason": note.reason, "expired": note.expired(now),
+                    "list": name, "prefix": subject, "added": note.added, "until": note.until,
+                    "exempt": note.exempt, "reason": note.reason, "expired": note.expired(now),
                 });
                 write_json(output, &row)?;
             }
             table.add_row([
-                name.to_owned(),
-                prefix.to_string(),
+                match note.exempt {
+                    true => format!("{name}, exempt"),
+                    false => name.to_owned(),
+                },
+                subject.to_string(),
                 note.added
                     .map(|added| table::ago(added, now))
                     .unwrap_or_default(),
@@ -99,16 +103,21 @@ fn write_feed(
     json: bool,
 ) -> Result<()> {
     let Guarded { v4, v6, .. } = stored.guarded(protected)?;
-    let v4 = v4.iter().map(|it| (it.net(), it.line));
-    let v6 = v6.iter().map(|it| (it.net(), it.line));
-    for (prefix, line) in v4.chain(v6) {
-        let Some(prefix) = prefix else { continue };
+    let v4 = v4.iter().map(|it| (it.subject(), it.line));
+    let v6 = v6.iter().map(|it| (it.subject(), it.line));
+    for (subject, line) in v4.chain(v6) {
+        let Some(mut subject) = subject else {
+            continue;
+        };
+        if stored.ports() == Ports::Address {
+            subject.port = None;
+        }
         let (feed, mode) = (&stored.feed.name, stored.feed.mode.as_str());
         if json {
-            let row = json!({ "list": feed, "prefix": prefix, "mode": mode, "line": line });
+            let row = json!({ "list": feed, "prefix": subject, "mode": mode, "line": line });
             write_json(output, &row)?;
         } else {
-            writeln!(output, "{prefix} {feed} {mode}")?;
+            writeln!(output, "{subject} {feed} {mode}")?;
         }
     }
     Ok(())

@@ -48,12 +48,8 @@ pub fn run(cli: Cli, output: &mut dyn Write) -> Result<Ending> {
     match cli.command {
         Command::Run(arguments) => run::run(options, &arguments),
         Command::Unload => unload::run(&open(options)?),
-        Command::Block(arguments) => {
-            edit::add(&open(options)?, Verb::Block, arguments, json, output)
-        }
-        Command::Allow(arguments) => {
-            edit::add(&open(options)?, Verb::Allow, arguments, json, output)
-        }
+        Command::Block(arguments) => edit::block(&open(options)?, arguments, json, output),
+        Command::Allow(arguments) => edit::allow(&open(options)?, arguments, json, output),
         Command::Unblock(arguments) => {
             edit::remove(&open(options)?, Verb::Unblock, arguments, json, output)
         }

@@ -14,7 +14,7 @@ use super::{Ending, write_json};
 use crate::{
     capture,
     cli::Replay,
-    feed::{decompress::decompress, fetch::Limits, format},
+    feed::{decompress::decompress, fetch::Limits, format, guard::Guarded},
     filter::Filter,
     image::Image,
     inputs::Inputs,
@@ -94,8 +94,12 @@ fn ruleset(filter: &Filter, blocklist: Option<&Path>) -> Result<Ruleset> {
     let parsed = format::parse(format, &content).with_context(refused)?;
     let mut ruleset = Ruleset::default();
     let source = ruleset.source(&path.display().to_string(), Wish::Drop)?;
-    ruleset.v4 = parsed.v4.iter().map(|it| it.entry(source)).collect();
-    ruleset.v6 = parsed.v6.iter().map(|it| it.entry(source)).collect();
+    let all = Guarded {
+        v4: parsed.v4,
+        v6: parsed.v6,
+        ..Guarded::default()
+    };
+    all.add_to(&mut ruleset, source, format.ports());
     Ok(ruleset)
 }
 

@@ -12,7 +12,7 @@ use super::{Ending, hosts::Clock, table, write_json};
 use crate::{
     address::Address,
     cli::Why,
-    config::Mode,
+    config::{Direction, Mode, Ports},
     dataplane::Hit,
     feed::{
         format::{Indicator, Parsed},
@@ -23,6 +23,7 @@ use crate::{
     inputs::{Inputs, StoredFeed},
     local::{ALLOW, LOCAL, List},
     record::{Record, RecordedClass},
+    subject::Subject,
 };
 
 /// What happens to packets of an address.
@@ -38,9 +39,11 @@ enum Verdict {
 #[derive(Debug, Serialize)]
 struct Naming {
     source: String,
-    /// What the source asks for: `enforce`, `monitor`, `allow`, `protect`.
+    /// What the source asks for: `enforce`, `monitor`, `allow`, `exempt`, `protect`.
     asks: &'static str,
-    prefix: IpNet,
+    prefix: Subject,
+    /// Whether only what opens something from outside matters.
+    opening: bool,
     /// Line in the last good copy of a feed.
     line: Option<u32>,
     since: Option<Timestamp>,
@@ -69,6 +72,8 @@ struct Answer {
     in_force: bool,
     /// Whether files and kernel agree.
     agrees: bool,
+    /// Whether ports of the address are blocked on their own.
+    ports_blocked: bool,
     sources: Vec<Naming>,
     hits: Hits,
 }
@@ -131,6 +136,9 @@ impl<'a> Evidence<'a> {
             verdict: by_kernel.unwrap_or(by_files),
             in_force: by_kernel.is_some(),
             agrees: by_kernel.is_none_or(|verdict| verdict == by_files),
+            ports_blocked: sources
+                .iter()
+                .any(|it| it.prefix.port.is_some() && it.asks == "enforce"),
             sources,
             hits: self.hits(address),
         })
@@ -144,6 +152,7 @@ impl<'a> Evidence<'a> {
         };
         let class = self.filter.dataplane.lookup(record.number, address)?;
         Ok(Some(match record.class(class) {
+            Some(RecordedClass { exempt: true, .. }) => Verdict::NotBlocked,
             Some(RecordedClass { enforced: true, .. }) => Verdict::Blocked,
             Some(RecordedClass { sources, .. }) if !sources.is_empty() => Verdict::Monitored,
             _ => Verdict::NotBlocked,
@@ -162,7 +171,7 @@ impl<'a> Evidence<'a> {
             let kind = protected.kind.as_str().to_owned();
             namings.push(Naming {
                 source: kind,
-                ..Naming::new("protect", protected.prefix)
+                ..Naming::new("protect", protected.prefix.into())
             });
         }
         let lists = &self.inputs.lists;
@@ -182,13 +191,13 @@ impl<'a> Evidence<'a> {
         host: IpNet,
     ) -> impl Iterator<Item = Naming> {
         list.live(self.now)
-            .filter(move |(prefix, _)| prefix.contains(&host))
-            .map(move |(prefix, note)| Naming {
+            .filter(move |(subject, _)| subject.prefix.contains(&host))
+            .map(move |(subject, note)| Naming {
                 source: source.to_owned(),
                 since: note.added,
                 until: note.until,
                 note: note.reason.clone(),
-                ..Naming::new(asks, prefix)
+                ..Naming::new(if note.exempt { "exempt" } else { asks }, subject)
             })
     }
 
@@ -214,16 +223,20 @@ impl<'a> Evidence<'a> {
                 covering(&guarded.v6, ip.to_bits()),
             ),
         };
-        for (prefix, line) in all {
-            let left_out = !taken.contains(&(prefix, line));
-            let since = self.since(stored, prefix)?;
+        for (mut subject, line) in all {
+            let left_out = !taken.contains(&(subject, line));
+            let since = self.since(stored, subject.prefix)?;
+            if stored.ports() == Ports::Address {
+                subject.port = None;
+            }
             namings.push(Naming {
                 source: stored.feed.name.to_string(),
                 line: Some(line),
                 since: since.map(Since::time),
                 or_before: since.is_some_and(Since::or_before),
                 note: left_out.then(|| "left out: too wide, or protected".to_owned()),
-                ..Naming::new(if left_out { "nothing" } else { asks }, prefix)
+                opening: stored.feed.direction == Direction::In,
+                ..Naming::new(if left_out { "nothing" } else { asks }, subject)
             });
         }
         Ok(())
@@ -249,19 +262,25 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// The indicators that cover `address`: prefix and line.
-fn covering<A: Address>(indicators: &[Indicator<A>], address: A) -> Vec<(IpNet, u32)> {
+/// The indicators that cover `address`, or a port of it, and their lines.
+fn covering<A: Address>(indicators: &[Indicator<A>], address: A) -> Vec<(Subject, u32)> {
     indicators
         .iter()
         .filter(|indicator| address.first(indicator.length) == indicator.address)
-        .filter_map(|indicator| Some((indicator.net()?, indicator.line)))
+        .filter_map(|indicator| Some((indicator.subject()?, indicator.line)))
         .collect()
 }
 
-/// Allow beats drop beats monitor.
+/// Allow beats drop beats monitor. What is said of ports alone is not said of the address.
 fn by_files(sources: &[Naming]) -> Verdict {
-    let asked = |what: &str| sources.iter().any(|naming| naming.asks == what);
-    if asked("protect") || asked("allow") {
+    let whole = |naming: &&Naming| naming.prefix.port.is_none();
+    let asked = |what: &str| {
+        sources
+            .iter()
+            .filter(whole)
+            .any(|naming| naming.asks == what)
+    };
+    if asked("exempt") || asked("protect") || asked("allow") {
         Verdict::NotBlocked
     } else if asked("enforce") {
         Verdict::Blocked
@@ -273,11 +292,12 @@ fn by_files(sources: &[Naming]) -> Verdict {
 }
 
 impl Naming {
-    fn new(asks: &'static str, prefix: IpNet) -> Self {
+    fn new(asks: &'static str, prefix: Subject) -> Self {
         Self {
             source: String::new(),
             asks,
             prefix,
+            opening: false,
             line: None,
             since: None,
             or_before: false,
@@ -312,9 +332,12 @@ impl Naming {
 
     fn asks_in_words(&self) -> &'static str {
         match self.asks {
+            "enforce" if self.opening => "blocks what comes from outside to open something",
+            "monitor" if self.opening => "monitors what comes from outside to open something",
             "enforce" => "blocks",
             "monitor" => "monitors",
-            "allow" => "exempts",
+            "allow" => "allows",
+            "exempt" => "exempts",
             "protect" => "is protected",
             _ => "lists",
         }
@@ -345,11 +368,14 @@ impl Answer {
         let exempt = self
             .sources
             .iter()
-            .any(|it| matches!(it.asks, "protect" | "allow"));
+            .any(|it| matches!(it.asks, "protect" | "allow" | "exempt"));
         match self.verdict {
             Verdict::Blocked => "is blocked".to_owned(),
             Verdict::Monitored => "is not blocked: it is only monitored".to_owned(),
             Verdict::NotBlocked if exempt => "is not blocked: it is exempt".to_owned(),
+            Verdict::NotBlocked if self.ports_blocked => {
+                "is not blocked as a whole, only ports of it".to_owned()
+            }
             Verdict::NotBlocked if self.sources.is_empty() => {
                 "is not blocked: no source names it".to_owned()
             }

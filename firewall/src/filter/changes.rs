@@ -46,7 +46,7 @@ pub fn audit(state: &State, change: &Change) -> Result<()> {
         "sudo_user": std::env::var("SUDO_USER").ok(),
         "process": std::process::id(),
         "verb": change.verb,
-        "prefixes": change.prefixes,
+        "prefixes": change.subjects,
         "until": change.note.until,
         "reason": change.note.reason,
     });

@@ -97,6 +97,9 @@ impl Scene {
     /// What may be put in force of the last good copy.
     pub fn guarded(&self, protected: &[Protected]) -> Option<Guarded> {
         let feed = config::Feed {
+            direction: config::Direction::Out,
+            connectionless: config::Connectionless::Monitor,
+            ports: None,
             name: self.feed.name.clone(),
             location: self.feed.location.clone(),
             format: None,

@@ -7,6 +7,7 @@
 use csv::ByteRecord;
 
 use super::{Parsed, Refused, check_size, text};
+use crate::{ruleset::Protocol, subject::Port};
 
 /// The columns that matter: where in a row they are.
 struct Columns {
@@ -99,10 +100,17 @@ fn take_row(parsed: &mut Parsed, columns: &Columns, row: &ByteRecord) {
     }
 }
 
-fn port(text: Option<&[u8]>) -> Result<u16, &'static str> {
-    text.and_then(|text| str::from_utf8(text).ok()?.parse().ok())
-        .filter(|&port| port != 0)
-        .ok_or("no `dst_port` from 1 to 65535 in the row")
+fn port(text: Option<&[u8]>) -> Result<Option<Port>, &'static str> {
+    let number: Option<u16> = text.and_then(|text| str::from_utf8(text).ok()?.parse().ok());
+    let number = number.filter(|&port| port != 0);
+    let port = number.map(|number| Port {
+        number,
+        protocol: Some(Protocol::Tcp),
+    });
+    match port {
+        Some(port) => Ok(Some(port)),
+        None => Err("no `dst_port` from 1 to 65535 in the row"),
+    }
 }
 
 /// The footer stands apart: the reader of rows takes a comment without line end for a row.
@@ -155,6 +163,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::feed::format::Indicator;
 
     const HEADER: &str = "####\n# C2 list #\n####\n#\n\"first_seen_utc\",\"dst_ip\",\"dst_port\",\
                           \"c2_status\",\"last_online\",\"malware\"\n";
@@ -168,8 +177,12 @@ mod tests {
     #[test]
     fn ports_are_kept() {
         let parsed = parse_text(&format!("{HEADER}{ROWS}# END 2 entries")).unwrap();
-        let ports: Vec<_> = parsed.v4.iter().map(|it| (it.line, it.port)).collect();
-        assert_eq!(ports, [(6, 443), (7, 8443)]);
+        let port = |it: &Indicator<u32>| it.port.unwrap().to_string();
+        let ports: Vec<_> = parsed.v4.iter().map(|it| (it.line, port(it))).collect();
+        assert_eq!(
+            ports,
+            [(6, "443/tcp".to_owned()), (7, "8443/tcp".to_owned())]
+        );
         assert_eq!(
             (parsed.entries, parsed.unique(), parsed.complete),
             (2, 1, true)
@@ -186,7 +199,10 @@ mod tests {
     #[test]
     fn line_ends_and_the_order_of_columns_do_not_matter() {
         let text = "dst_port,dst_ip\r\n443,192.0.2.1\r\n\r\n# END (1) entries\r\n";
-        assert_eq!(parse_text(text).unwrap().v4[0].port, 443);
+        assert_eq!(
+            { parse_text(text).unwrap().v4[0].port.unwrap().number },
+            443
+        );
     }
 
     #[test]

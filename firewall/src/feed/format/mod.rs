@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use super::Refused;
+use crate::config::Ports;
 
 mod feodo_csv;
 mod parsed;
@@ -39,6 +40,17 @@ impl Format {
             Self::Plain => "plain",
             Self::SpamhausJson => "spamhaus-json",
             Self::FeodoCsv => "feodo-csv",
+        }
+    }
+}
+
+impl Format {
+    /// What ports mean in feeds of this format. The Feodo Tracker lists machines that are wholly bad:
+    /// rented for the purpose.
+    pub fn ports(self) -> Ports {
+        match self {
+            Self::FeodoCsv => Ports::Address,
+            Self::Plain | Self::SpamhausJson => Ports::Exact,
         }
     }
 }

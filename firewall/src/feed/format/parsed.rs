@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::{
     address::{Address, Prefix},
     ruleset::{Entry, SourceId},
+    subject::{Port, Subject},
 };
 
 /// Rejected lines kept with their text; beyond that they are only counted.
@@ -24,8 +25,8 @@ pub struct Indicator<A> {
     pub line: u32,
     /// Prefix length in bits.
     pub length: u8,
-    /// The port it is limited to; 0 means any.
-    pub port: u16,
+    /// The port it is limited to; `None` means any.
+    pub port: Option<Port>,
 }
 
 impl<A: Address> Indicator<A> {
@@ -41,6 +42,13 @@ impl<A: Address> Indicator<A> {
             length: self.length,
             source,
         }
+    }
+    /// Its address and port, if it is limited to one.
+    pub fn subject(&self) -> Option<Subject> {
+        Some(Subject {
+            prefix: self.net()?,
+            port: self.port,
+        })
     }
 }
 
@@ -88,7 +96,7 @@ impl Parsed {
     }
 
     /// Takes an entry, clearing its host bits.
-    pub(super) fn add(&mut self, line: u32, prefix: Prefix, port: u16) {
+    pub(super) fn add(&mut self, line: u32, prefix: Prefix, port: Option<Port>) {
         let masked = match prefix {
             Prefix::V4(address, length) => push(&mut self.v4, line, address, length, port),
             Prefix::V6(address, length) => push(&mut self.v6, line, address, length, port),
@@ -142,7 +150,7 @@ fn push<A: Address>(
     line: u32,
     address: A,
     length: u8,
-    port: u16,
+    port: Option<Port>,
 ) -> bool {
     let first = address.first(length);
     to.push(Indicator {
@@ -166,7 +174,7 @@ fn push_range<A: Address>(to: &mut Vec<Indicator<A>>, line: u32, first: A, last:
             address,
             line,
             length,
-            port: 0,
+            port: None,
         });
         rest = address.last(length).next();
     }

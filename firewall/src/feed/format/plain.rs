@@ -1,10 +1,14 @@
-//! `plain`: an address, a prefix or a range `first-last` on each line.
+//! `plain`: an address, a prefix, a range `first-last` or a port of an address (`192.0.2.7:443`,
+//! `[2001:db8::7]:443/tcp`) on each line.
 //!
 //! White space around it and a comment from `#` or `;` to the end of the line may follow; anything
 //! else on the line rejects it. That covers Spamhaus DROP as text, FireHOL netsets, Team Cymru
 //! bogons and every bare list of addresses.
 
+use ipnet::IpNet;
+
 use super::{Parsed, Refused, check_size, text};
+use crate::subject::parse_port;
 
 /// Lines longer than this many bytes are rejected unread.
 const LONGEST_LINE: usize = 4096;
@@ -42,7 +46,14 @@ fn take_entry(parsed: &mut Parsed, number: u32, entry: &[u8]) -> Result<(), &'st
     if let Some(dash) = entry.iter().position(|&byte| byte == b'-') {
         return take_range(parsed, number, &entry[..dash], &entry[dash + 1..]);
     }
-    parsed.add(number, text::prefix(entry)?, 0);
+    match text::prefix(entry) {
+        Ok(prefix) => parsed.add(number, prefix, None),
+        Err(reason) => {
+            let text = str::from_utf8(entry).map_err(|_| reason)?;
+            let (address, port) = parse_port(text).ok_or(reason)?;
+            parsed.add(number, IpNet::from(address).into(), Some(port));
+        }
+    }
     Ok(())
 }
 
@@ -75,6 +86,15 @@ mod tests {
 
     use super::*;
     use crate::address::{Address, Prefix};
+
+    #[test]
+    fn a_port_of_an_address() {
+        let parsed = parse(b"192.0.2.7:443\n[2001:db8::7]:53/udp # dns\n192.0.2.0/24:1\n").unwrap();
+        let said = |port: Option<crate::subject::Port>| port.unwrap().to_string();
+        assert_eq!(said(parsed.v4[0].port), "443");
+        assert_eq!(said(parsed.v6[0].port), "53/udp");
+        assert_eq!((parsed.entries, parsed.rejected_count), (2, 1));
+    }
 
     fn counts(text: &str) -> (usize, usize, usize, usize) {
         let parsed = parse(text.as_bytes()).unwrap();
@@ -181,7 +201,7 @@ mod tests {
             let parsed = parse(text.as_bytes()).unwrap();
             let mut read = Parsed::default();
             for (number, prefix) in (1..).zip(prefixes) {
-                read.add(number, prefix, 0);
+                read.add(number, prefix, None);
             }
             prop_assert_eq!((parsed.v4, parsed.v6, parsed.masked), (read.v4, read.v6, read.masked));
         }

@@ -78,7 +78,7 @@ fn take_record(parsed: &mut Parsed, number: u32, line: &[u8], cidr: Option<&str>
         .ok_or("no `cidr` in the record")
         .and_then(|cidr| text::prefix(cidr.as_bytes()))
     {
-        Ok(prefix) => parsed.add(number, prefix, 0),
+        Ok(prefix) => parsed.add(number, prefix, None),
         Err(reason) => parsed.reject(number, line, reason),
     }
 }

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     address::{Address, Prefix},
+    config::Ports,
     protected::Protected,
-    ruleset::{Entry, SourceId},
+    ruleset::{Ruleset, SourceId},
+    subject::Port,
 };
 
 use super::{
@@ -69,14 +71,17 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// The IPv4 indicators as entries of `source`, ports left aside.
-    pub fn entries_v4(&self, source: SourceId) -> impl Iterator<Item = Entry<u32>> {
-        self.v4.iter().map(move |indicator| indicator.entry(source))
-    }
-
-    /// The IPv6 indicators as entries of `source`, ports left aside.
-    pub fn entries_v6(&self, source: SourceId) -> impl Iterator<Item = Entry<u128>> {
-        self.v6.iter().map(move |indicator| indicator.entry(source))
+    /// Adds the indicators as entries of `source`.
+    pub fn add_to(&self, ruleset: &mut Ruleset, source: SourceId, ports: Ports) {
+        let exact = |port: Option<Port>| ports == Ports::Exact && port.is_some();
+        let v4 = self.v4.iter().filter(|it| !exact(it.port));
+        ruleset.v4.extend(v4.map(|it| it.entry(source)));
+        let v6 = self.v6.iter().filter(|it| !exact(it.port));
+        ruleset.v6.extend(v6.map(|it| it.entry(source)));
+        let v4 = self.v4.iter().filter(|it| exact(it.port));
+        let v6 = self.v6.iter().filter(|it| exact(it.port));
+        let subjects = v4.map(Indicator::subject).chain(v6.map(Indicator::subject));
+        subjects.flatten().for_each(|it| ruleset.add(&it, source));
     }
 
     fn record<A: Address>(&mut self, indicator: &Indicator<A>, rule: &Rule<'_>) {
@@ -170,6 +175,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ruleset::Entry;
     use crate::{
         feed::format::{self, Format},
         protected::Kind,
@@ -241,9 +247,10 @@ mod tests {
             (finding.line, finding.entry),
             (3, "192.0.2.0/24".parse().unwrap())
         );
-        let entries: Vec<_> = guarded.entries_v4(3).collect();
+        let mut ruleset = Ruleset::default();
+        guarded.add_to(&mut ruleset, 3, Ports::Exact);
         assert_eq!(
-            entries[0],
+            ruleset.v4[0],
             Entry {
                 address: 0xcb00_7107,
                 length: 32,
@@ -300,7 +307,7 @@ mod tests {
             entries in prop::collection::vec(prefix(), 1..20),
             list in prop::collection::vec(prefix(), 0..20),
         ) {
-            let v4 = entries.iter().map(|&(address, length)| Indicator { address, line: 1, length, port: 0 });
+            let v4 = entries.iter().map(|&(address, length)| Indicator { address, line: 1, length, port: None });
             let parsed = Parsed { v4: v4.collect(), entries: entries.len(), ..Parsed::default() };
             let list: Vec<_> = list.into_iter().map(|(address, length)| Protected {
                 prefix: IpNet::new(address.to_ip(), length).unwrap(),
