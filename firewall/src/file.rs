@@ -31,6 +31,23 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
     })
 }
 
+/// Like [`replace`], with what `write` writes, and without waiting for the disk: for files whose reader
+/// can tell whether they are whole.
+///
+/// # Errors
+/// The folder cannot be written to; a full disk is the usual reason.
+pub fn replace_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    let temporary = temporary(path);
+    let written = create_beside(path, &temporary)
+        .and_then(|mut file| write(&mut file))
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // What failed is reported; a temporary file that stays is overwritten by the next attempt.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.with_context(|| format!("cannot write {}; check the space", path.display()))
+}
+
 /// Makes `path` a folder with the owner of its parent, if it is none yet.
 ///
 /// # Errors
@@ -59,6 +76,19 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error)
             .with_context(|| format!("cannot read {}; check its permissions", path.display())),
+    }
+}
+
+/// Opens a file for reading; `None` if there is no such file.
+///
+/// # Errors
+/// The file is there and cannot be opened.
+pub fn open(path: &Path) -> Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error)
+            .with_context(|| format!("cannot open {}; check its permissions", path.display())),
     }
 }
 
@@ -96,14 +126,20 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}", std::process::id()))
 }
 
-fn write_beside(path: &Path, temporary: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
+/// The empty temporary file, with the owner of the folder.
+fn create_beside(path: &Path, temporary: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
         .open(temporary)?;
     give_to_owner_of_folder(path, &file)?;
+    Ok(file)
+}
+
+fn write_beside(path: &Path, temporary: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = create_beside(path, temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(temporary, path)?;

@@ -7,6 +7,7 @@
 //! operator's own lists, [`protected`] what is never blocked.
 
 pub mod address;
+pub mod cache;
 pub mod capture;
 pub mod cli;
 pub mod command;
