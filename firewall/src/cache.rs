@@ -285,3 +285,6 @@ impl Snapshot {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

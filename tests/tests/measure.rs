@@ -72,7 +72,10 @@ fn from_text_to_force_and_by_hand(count: u32) {
         let (time, memory) = measure(&product, &lab, arguments);
         println!("  {what:<40} {:.2} s, {memory:4} MB", time.as_secs_f32());
     };
-    say("feeds update, text to enforced, cache:", &["feeds", "update"]);
+    say(
+        "feeds update, text to enforced, cache:",
+        &["feeds", "update"],
+    );
     say("one more entry by hand:", &["block", "192.0.2.2"]);
     say("and another:", &["block", "2001:db8::2"]);
     say("taken out again:", &["unblock", "192.0.2.2"]);
