@@ -30,7 +30,7 @@ pub struct Compiled {
 enum AfterInstall {
     /// It was used.
     Keep,
-    Write(Snapshot),
+    Write(Box<Snapshot>),
     /// Nothing is worth to be kept.
     Remove,
 }
@@ -69,7 +69,10 @@ impl Compiled {
             },
             inputs: digest,
             left_out,
-            cache: snapshot.map_or(AfterInstall::Remove, AfterInstall::Write),
+            cache: match snapshot {
+                Some(snapshot) => AfterInstall::Write(Box::new(snapshot)),
+                None => AfterInstall::Remove,
+            },
         })
     }
 

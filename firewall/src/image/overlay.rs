@@ -112,10 +112,13 @@ impl<'a> Classes<'a> {
     }
 }
 
+/// The classes of a range of addresses.
+type Steps<A> = Vec<Step<A, ClassId>>;
+
 /// What differs between the families.
 struct Family<A> {
     /// The classes of a /24 that has a descriptor in a group.
-    steps: fn(&[Line], Group, A) -> Result<Vec<Step<A, ClassId>>>,
+    steps: fn(&[Line], Group, A) -> Result<Steps<A>>,
     /// Writes the descriptors of a group once more.
     describe: fn(&mut Store, Group, &[Network<A>]) -> Result<Descriptors>,
 }
@@ -177,7 +180,7 @@ fn renew_group<A: Address>(
 /// A /24 that needs a descriptor.
 enum Renewed<A> {
     /// With these classes.
-    New(A, Vec<Step<A, ClassId>>),
+    New(A, Steps<A>),
     /// As it is.
     Kept(A),
 }
@@ -226,8 +229,8 @@ fn merge<A: Address>(
     below: &[Step<A, ClassId>],
     over: Block<A, SetId>,
     classes: &mut Classes,
-) -> Vec<Step<A, ClassId>> {
-    let mut steps: Vec<Step<A, ClassId>> = Vec::new();
+) -> Steps<A> {
+    let mut steps: Steps<A> = Vec::new();
     let below = Block::new(over.first, over.last, below);
     let mut runs = below.runs().peekable();
     for above in over.runs() {
