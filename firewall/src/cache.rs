@@ -68,6 +68,11 @@ impl Identity {
         })
     }
 
+    /// Length of the file in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// The identity of the program that we are: another build may compile another image.
     fn of_program() -> io::Result<Self> {
         Self::of(&File::open("/proc/self/exe")?)

@@ -17,6 +17,7 @@ use crate::{
     },
     file,
     local::{ALLOW, LOCAL, List, Lists},
+    memory::Load,
     protected::{Facts, Kind, Protected},
     ruleset::{Ruleset, Wish},
     state::{self, State},
@@ -44,6 +45,8 @@ pub struct StoredFeed {
     file: File,
     identity: Identity,
     content: OnceCell<Content>,
+    /// What it takes to compile it, by what was known when it was fetched.
+    load: Load,
     /// The digest that a file of this identity had when an image was made of it.
     known_digest: Option<String>,
 }
@@ -100,6 +103,12 @@ impl Inputs {
         }
         let bytes = digest.finalize();
         Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// What it takes to compile the feeds.
+    pub fn load(&self) -> Load {
+        let loads = self.feeds.iter().map(|stored| stored.load);
+        loads.fold(Load::default(), std::ops::Add::add)
     }
 
     /// What an image of the feeds is made of.
@@ -176,14 +185,18 @@ impl StoredFeed {
             return Ok(None);
         };
         // The format in which the copy was good, whatever the configuration says by now.
-        let format = match store.meta()?.copy {
-            Some(copy) => copy.format,
-            None => return Ok(None),
+        let Some(copy) = store.meta()?.copy else {
+            return Ok(None);
         };
         let identity = Identity::of(&file).context("cannot look at the copy of a feed")?;
         Ok(Some(Self {
             feed: feed.clone(),
-            format,
+            format: copy.format,
+            load: Load {
+                v4: copy.v4 as u64,
+                v6: copy.v6 as u64,
+                text: identity.size(),
+            },
             file,
             identity,
             content: OnceCell::new(),

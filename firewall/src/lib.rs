@@ -19,6 +19,7 @@ pub mod filter;
 pub mod image;
 pub mod inputs;
 pub mod local;
+pub mod memory;
 pub mod network;
 pub mod protected;
 pub mod record;

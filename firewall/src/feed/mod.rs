@@ -15,7 +15,10 @@ use crate::feed::{
     guard::Guarded,
     store::{GoodCopy, Meta, Name, Stalled, Store},
 };
-use crate::protected::Protected;
+use crate::{
+    memory::{self, Load},
+    protected::Protected,
+};
 
 pub mod decompress;
 pub mod fetch;
@@ -132,6 +135,12 @@ fn take(
         return Ok(confirmed(copy, version, now));
     }
     let (format, parsed, guarded) = judge(feed.format, &content, protected)?;
+    // Refused now, the copy before stays; in force it could not be put.
+    memory::check(Load {
+        v4: parsed.v4.len() as u64,
+        v6: parsed.v6.len() as u64,
+        text: content.len() as u64,
+    })?;
     let copy = GoodCopy {
         location: feed.location.clone(),
         format,

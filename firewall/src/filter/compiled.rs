@@ -9,6 +9,7 @@ use crate::{
     file,
     image::Image,
     inputs::Inputs,
+    memory,
     ruleset::Ruleset,
     state::State,
 };
@@ -53,6 +54,7 @@ impl Compiled {
                 cache: AfterInstall::Keep,
             });
         }
+        memory::check(inputs.load())?;
         let (feeds, left_out) = inputs.feeds_ruleset(leave_out_damaged)?;
         // Now that the copies are read, of what was read.
         let (digest, of_image) = (inputs.digest(now)?, inputs.of_image()?);

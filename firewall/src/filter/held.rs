@@ -156,6 +156,7 @@ impl<'a> Held<'a> {
             namespace,
             interfaces: recorded(interfaces),
             entries: image.entries,
+            folded: image.folded,
             classes: Record::classes(image),
         };
         let mut changes = self.put_in_force(&record, image, interfaces)?;

@@ -6,6 +6,7 @@ mod cache;
 mod devices;
 mod expiry;
 mod force;
+mod limits;
 mod names;
 mod refuse;
 mod scene;

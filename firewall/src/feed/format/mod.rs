@@ -160,6 +160,22 @@ mod tests {
     }
 
     #[test]
+    fn more_prefixes_than_a_list_may_have_refuse_it() {
+        // 62 prefixes in a line.
+        let line = "0.0.0.1-255.255.255.254\n";
+        let fits = MOST_INDICATORS / 62;
+        let text = line.repeat(fits + 1);
+        let parsed = parse(Format::Plain, &text.as_bytes()[..fits * line.len()]).unwrap();
+        assert_eq!(parsed.v4.len(), fits * 62);
+        drop(parsed);
+        let refused = parse(Format::Plain, text.as_bytes())
+            .unwrap_err()
+            .to_string();
+        let numbers = format!("more than 16000000 prefixes after {} lines", fits + 1);
+        assert!(refused.contains(&numbers), "{refused}");
+    }
+
+    #[test]
     fn formats_are_detected() {
         let table = [
             ("192.0.2.1\n", Format::Plain),
