@@ -65,7 +65,9 @@ fn from_text_to_force_and_by_hand(count: u32) {
         "interfaces = ['eth0', 'eth1']\n[[feed]]\nname = 'list'\npath = {list:?}\nmode = 'enforce'\n"
     );
     product.configure(&configuration).unwrap();
-    drop(product.start(&lab.gateway).unwrap());
+    let daemon = product.start(&lab.gateway).unwrap();
+    product.done(&lab.gateway, &["feeds", "update"]).unwrap();
+    assert_eq!(daemon.stop().unwrap(), 0);
     fs::write(&list, text + "192.0.2.1\n").unwrap();
     println!("{count} plain entries on two interfaces:");
     let say = |what: &str, arguments: &[&str]| {

@@ -172,8 +172,10 @@ fn judge(
     content: &[u8],
     protected: &[Protected],
 ) -> Result<(Format, Parsed, Guarded), Refused> {
-    let format = format.map_or_else(|| format::detect(content), Ok)?;
-    let parsed = format::parse(format, content)?;
+    let (format, parsed) = match format {
+        Some(format) => (format, format::parse(format, content)?),
+        None => format::detect_and_parse(content)?,
+    };
     let guarded = guard::check(&parsed, protected)?;
     Ok((format, parsed, guarded))
 }
