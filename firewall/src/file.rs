@@ -31,13 +31,14 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
     })
 }
 
-/// Like [`replace`], with what `write` writes, and without waiting for the disk: for files whose reader
-/// can tell whether they are whole.
+/// Like [`replace`], with what `write` writes, and without waiting for the disk: for large files whose
+/// reader can tell whether they are whole. What processes that were killed left of theirs is removed.
 ///
 /// # Errors
 /// The folder cannot be written to; a full disk is the usual reason.
 pub fn replace_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
     let temporary = temporary(path);
+    remove_left_by_the_dead(path);
     let written = create_beside(path, &temporary)
         .and_then(|mut file| write(&mut file))
         .and_then(|()| fs::rename(&temporary, path));
@@ -120,6 +121,21 @@ pub fn append(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Removes temporary files of `path` whose process is gone.
+fn remove_left_by_the_dead(path: &Path) {
+    let own = temporary(path);
+    let own = own.file_name().unwrap_or_default().to_string_lossy();
+    let beginning = own.trim_end_matches(|it: char| it.is_ascii_digit());
+    for entry in fs::read_dir(folder(path)).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|it| it.strip_prefix(beginning));
+        if process.is_some_and(|it| !Path::new("/proc").join(it).exists()) {
+            // It only takes space.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A name of its own for each process: two of them writing at once never mix.
 fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -174,6 +190,24 @@ mod tests {
         assert_eq!(read(&path).unwrap().unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        // Process 1 lives; numbers end below 2^22 (PID_MAX_LIMIT, include/linux/threads.h).
+        for name in [".cache.5000000", ".cache.1", ".other.5000000", "cache"] {
+            fs::write(path(name), b"old").unwrap();
+        }
+        replace_with(&path("cache"), |file| file.write_all(b"new")).unwrap();
+        let names = [".cache.5000000", ".cache.1", ".other.5000000"];
+        assert_eq!(names.map(|name| path(name).exists()), [false, true, true]);
+        assert_eq!(read(&path("cache")).unwrap().unwrap(), b"new");
+        let failed = replace_with(&path("cache"), |_| Err(io::Error::other("full")));
+        assert!(failed.is_err());
+        assert_eq!(read(&path("cache")).unwrap().unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]
