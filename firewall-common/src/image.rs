@@ -81,7 +81,7 @@ impl Group {
 
     /// The group of the address whose upper 32 bits are `upper`.
     #[inline(always)]
-    fn find<L: Lines + ?Sized>(lines: &L, upper: u32) -> Option<Self> {
+    pub fn find<L: Lines + ?Sized>(lines: &L, upper: u32) -> Option<Self> {
         let line = lines.line(upper >> 16)?;
         let word = ((upper >> 13) & 6) as usize;
         Some(Self {
@@ -92,18 +92,20 @@ impl Group {
 
     /// Index of the descriptor of the address's /24; `None` if it has none.
     #[inline(always)]
-    fn descriptor(self, upper: u32) -> Option<u32> {
+    pub fn descriptor(self, upper: u32) -> Option<u32> {
         let rank = rank(self.listed, upper >> 8)?;
         Some((self.rest as u32).wrapping_add(rank))
     }
 
+    /// Class of every /24 without a descriptor.
     #[inline(always)]
-    fn default(self) -> ClassId {
+    pub fn default(self) -> ClassId {
         (self.rest >> Self::DEFAULT_SHIFT) as ClassId
     }
 
+    /// Whether descriptors take 16 bytes.
     #[inline(always)]
-    fn is_wide(self) -> bool {
+    pub fn is_wide(self) -> bool {
         (self.rest >> Self::WIDE_SHIFT) & 1 != 0
     }
 }

@@ -31,6 +31,24 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
     })
 }
 
+/// Like [`replace`], with what `write` writes, and without waiting for the disk: for large files whose
+/// reader can tell whether they are whole. What processes that were killed left of theirs is removed.
+///
+/// # Errors
+/// The folder cannot be written to; a full disk is the usual reason.
+pub fn replace_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+    let temporary = temporary(path);
+    remove_left_by_the_dead(path);
+    let written = create_beside(path, &temporary)
+        .and_then(|mut file| write(&mut file))
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // What failed is reported; a temporary file that stays is overwritten by the next attempt.
+        let _ = fs::remove_file(&temporary);
+    }
+    written.with_context(|| format!("cannot write {}; check the space", path.display()))
+}
+
 /// Makes `path` a folder with the owner of its parent, if it is none yet.
 ///
 /// # Errors
@@ -62,6 +80,19 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
+/// Opens a file for reading; `None` if there is no such file.
+///
+/// # Errors
+/// The file is there and cannot be opened.
+pub fn open(path: &Path) -> Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error)
+            .with_context(|| format!("cannot open {}; check its permissions", path.display())),
+    }
+}
+
 /// Removes a file that need not exist.
 ///
 /// # Errors
@@ -90,20 +121,41 @@ pub fn append(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Removes temporary files of `path` whose process is gone.
+fn remove_left_by_the_dead(path: &Path) {
+    let own = temporary(path);
+    let own = own.file_name().unwrap_or_default().to_string_lossy();
+    let beginning = own.trim_end_matches(|it: char| it.is_ascii_digit());
+    for entry in fs::read_dir(folder(path)).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|it| it.strip_prefix(beginning));
+        if process.is_some_and(|it| !Path::new("/proc").join(it).exists()) {
+            // It only takes space.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A name of its own for each process: two of them writing at once never mix.
 fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{}", std::process::id()))
 }
 
-fn write_beside(path: &Path, temporary: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
+/// The empty temporary file, with the owner of the folder.
+fn create_beside(path: &Path, temporary: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
         .open(temporary)?;
     give_to_owner_of_folder(path, &file)?;
+    Ok(file)
+}
+
+fn write_beside(path: &Path, temporary: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = create_beside(path, temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(temporary, path)?;
@@ -138,6 +190,24 @@ mod tests {
         assert_eq!(read(&path).unwrap().unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        // Process 1 lives; numbers end below 2^22 (PID_MAX_LIMIT, include/linux/threads.h).
+        for name in [".cache.5000000", ".cache.1", ".other.5000000", "cache"] {
+            fs::write(path(name), b"old").unwrap();
+        }
+        replace_with(&path("cache"), |file| file.write_all(b"new")).unwrap();
+        let names = [".cache.5000000", ".cache.1", ".other.5000000"];
+        assert_eq!(names.map(|name| path(name).exists()), [false, true, true]);
+        assert_eq!(read(&path("cache")).unwrap().unwrap(), b"new");
+        let failed = replace_with(&path("cache"), |_| Err(io::Error::other("full")));
+        assert!(failed.is_err());
+        assert_eq!(read(&path("cache")).unwrap().unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

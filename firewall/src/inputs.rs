@@ -1,18 +1,24 @@
-//! The files that what is in force is a function of, read once and whole.
+//! The files that what is in force is a function of: the small ones are read at once, the copies of
+//! feeds only where more than their digest is asked for.
+
+use std::{cell::OnceCell, fs::File, io::Read as _};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    cache::{Cache, Identity, Input},
     config::{Config, Feed, Ports},
     feed::{
         format::{self, Format, Parsed},
         guard::{self, Guarded},
+        store,
     },
     file,
     local::{ALLOW, LOCAL, List, Lists},
-    protected::{Facts, Protected},
+    memory::Load,
+    protected::{Facts, Kind, Protected},
     ruleset::{Ruleset, Wish},
     state::{self, State},
 };
@@ -35,16 +41,34 @@ pub struct StoredFeed {
     pub feed: Feed,
     /// Format of the content.
     pub format: Format,
-    /// The last good copy.
-    pub content: Vec<u8>,
+    /// The last good copy. It stays this one, though another may take its name.
+    file: File,
+    identity: Identity,
+    content: OnceCell<Content>,
+    /// What it takes to compile it, by what was known when it was fetched.
+    load: Load,
+    /// The digest that a file of this identity had when an image was made of it.
+    known_digest: Option<String>,
+}
+
+#[derive(Debug)]
+struct Content {
+    bytes: Vec<u8>,
+    digest: String,
 }
 
 impl Inputs {
-    /// Reads all files.
+    /// Reads all files, but for the copies of feeds, which it opens.
     pub fn read(config: &Config, state: &State) -> Result<Self> {
+        let cache = Cache::open(&state.image_cache());
         let mut feeds = Vec::new();
         for feed in config.active_feeds() {
-            feeds.extend(StoredFeed::read(feed, state)?);
+            let Some(mut stored) = StoredFeed::read(feed, state)? else {
+                continue;
+            };
+            let known = cache.as_ref().and_then(|it| it.digest_of(&stored.identity));
+            stored.known_digest = known.map(str::to_owned);
+            feeds.push(stored);
         }
         let facts: Facts = state::read_json(&state.protected())?.unwrap_or_default();
         Ok(Self {
@@ -55,13 +79,15 @@ impl Inputs {
     }
 
     /// A digest of everything that decides what is in force at `now`: equal digests, equal images.
-    pub fn digest(&self, now: Timestamp) -> String {
+    ///
+    /// # Errors
+    /// The copy of a feed cannot be read.
+    pub fn digest(&self, now: Timestamp) -> Result<String> {
         let mut digest = Sha256::new();
         // A newer version may make another image of the same files.
         digest.update(env!("CARGO_PKG_VERSION"));
         for stored in &self.feeds {
-            digest.update(format!("\nfeed {} ", stored.asks()));
-            digest.update(Sha256::digest(&stored.content));
+            digest.update(format!("\nfeed {} {}", stored.asks(), stored.digest()?));
         }
         for (name, list) in [("block", &self.lists.block), ("allow", &self.lists.allow)] {
             for (subject, note) in list.live(now) {
@@ -75,31 +101,73 @@ impl Inputs {
                 protected.kind.as_str()
             ));
         }
-        digest
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let bytes = digest.finalize();
+        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// The ruleset that these files make at `now`.
+    /// What it takes to compile the feeds.
+    pub fn load(&self) -> Load {
+        let loads = self.feeds.iter().map(|stored| stored.load);
+        loads.fold(Load::default(), std::ops::Add::add)
+    }
+
+    /// What an image of the feeds is made of.
     ///
-    /// The copy of a feed that is no longer good, since somebody or something changed the file, is an
-    /// error, or left out if that is asked for: then it is in the second answer, with the reason.
+    /// # Errors
+    /// The copy of a feed cannot be read.
+    pub fn of_image(&self) -> Result<Vec<Input>> {
+        self.feeds.iter().map(StoredFeed::input).collect()
+    }
+
+    /// The ruleset that these files make at `now`: that of the feeds and that of the operator.
     pub fn ruleset(
         &self,
         now: Timestamp,
         leave_out_damaged: bool,
     ) -> Result<(Ruleset, Vec<String>)> {
+        let (mut ruleset, left_out) = self.feeds_ruleset(leave_out_damaged)?;
+        ruleset.extend(self.own_ruleset(now)?);
+        Ok((ruleset, left_out))
+    }
+
+    /// The ruleset without entries: all sources there can be, in one order, so that what one ruleset
+    /// says about a source is true in the other.
+    fn sources(&self) -> Result<Ruleset> {
         let mut ruleset = Ruleset::default();
-        let mut left_out = Vec::new();
+        for kind in Kind::ALL {
+            ruleset.source(kind.as_str(), Wish::Protect)?;
+        }
+        ruleset.source(ALLOW, Wish::Allow)?;
+        ruleset.source(ALLOW, Wish::Exempt)?;
+        ruleset.source(LOCAL, Wish::Drop)?;
+        for StoredFeed { feed, .. } in &self.feeds {
+            ruleset.source(feed.name.as_str(), feed.wish())?;
+        }
+        Ok(ruleset)
+    }
+
+    /// What the operator and this machine ask for at `now`: the lists, and what is protected.
+    pub fn own_ruleset(&self, now: Timestamp) -> Result<Ruleset> {
+        let mut ruleset = self.sources()?;
         for protected in &self.protected {
             let source = ruleset.source(protected.kind.as_str(), Wish::Protect)?;
             ruleset.push(protected.prefix.into(), source);
         }
         self.add_lists(&mut ruleset, now)?;
+        Ok(ruleset)
+    }
+
+    /// What the feeds ask for: the same as long as their copies are. Of what is protected only the
+    /// special addresses are left out, which never change; the others are exempt as the operator's are.
+    ///
+    /// The copy of a feed that is no longer good, since somebody or something changed the file, is an
+    /// error, or left out if that is asked for: then it is in the second answer, with the reason.
+    pub fn feeds_ruleset(&self, leave_out_damaged: bool) -> Result<(Ruleset, Vec<String>)> {
+        let mut ruleset = self.sources()?;
+        let mut left_out = Vec::new();
+        let special = Facts::default().all();
         for stored in &self.feeds {
-            match stored.guarded(&self.protected) {
+            match stored.guarded(&special) {
                 Ok(guarded) => stored.add_to(&mut ruleset, &guarded)?,
                 Err(error) if leave_out_damaged => left_out.push(format!("{error:#}")),
                 Err(error) => return Err(error),
@@ -132,19 +200,48 @@ impl StoredFeed {
     /// The last good copy of a feed, if there is one.
     pub fn read(feed: &Feed, state: &State) -> Result<Option<Self>> {
         let store = state.feed_store(&feed.name);
-        let Some(content) = store.content()? else {
+        let Some(file) = store.open()? else {
             return Ok(None);
         };
         // The format in which the copy was good, whatever the configuration says by now.
-        let format = match store.meta()?.copy {
-            Some(copy) => copy.format,
-            None => return Ok(None),
+        let Some(copy) = store.meta()?.copy else {
+            return Ok(None);
         };
+        let identity = Identity::of(&file).context("cannot look at the copy of a feed")?;
         Ok(Some(Self {
             feed: feed.clone(),
-            format,
-            content,
+            format: copy.format,
+            load: Load {
+                v4: copy.v4 as u64,
+                v6: copy.v6 as u64,
+                text: identity.size(),
+            },
+            file,
+            identity,
+            content: OnceCell::new(),
+            known_digest: None,
         }))
+    }
+
+    /// The last good copy, read the first time that it is asked for.
+    fn content(&self) -> Result<&Content> {
+        if let Some(content) = self.content.get() {
+            return Ok(content);
+        }
+        let mut bytes = Vec::new();
+        (&self.file)
+            .read_to_end(&mut bytes)
+            .with_context(|| format!("cannot read the copy of feed {}", self.feed.name))?;
+        let digest = store::digest(&bytes);
+        Ok(self.content.get_or_init(|| Content { bytes, digest }))
+    }
+
+    /// SHA-256 of the copy, in hexadecimal: of what was read of it, or else as it is known.
+    fn digest(&self) -> Result<String> {
+        match (&self.known_digest, self.content.get()) {
+            (Some(known), None) => Ok(known.clone()),
+            _ => Ok(self.content()?.digest.clone()),
+        }
     }
 
     /// What is asked of the feed, in one line: whatever decides what its copy means.
@@ -159,9 +256,17 @@ impl StoredFeed {
         self.feed.ports.unwrap_or(self.format.ports())
     }
 
+    fn input(&self) -> Result<Input> {
+        Ok(Input {
+            asks: self.asks(),
+            digest: self.digest()?,
+            identity: self.identity,
+        })
+    }
+
     /// What the copy says.
     pub fn parsed(&self) -> Result<Parsed> {
-        format::parse(self.format, &self.content).with_context(|| {
+        format::parse(self.format, &self.content()?.bytes).with_context(|| {
             format!(
                 "the stored copy of feed {0} is damaged; 'firewall feeds update {0}' replaces it",
                 self.feed.name

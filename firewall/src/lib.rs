@@ -7,6 +7,7 @@
 //! operator's own lists, [`protected`] what is never blocked.
 
 pub mod address;
+pub mod cache;
 pub mod capture;
 pub mod cli;
 pub mod command;
@@ -18,6 +19,7 @@ pub mod filter;
 pub mod image;
 pub mod inputs;
 pub mod local;
+pub mod memory;
 pub mod network;
 pub mod protected;
 pub mod record;

@@ -32,6 +32,9 @@ pub struct Record {
     pub interfaces: Vec<RecordedInterface>,
     /// Indicators that are in force.
     pub entries: usize,
+    /// Sets of sources that share the class `many`.
+    #[serde(default)]
+    pub folded: usize,
     /// What each class stands for; the class is the index.
     pub classes: Vec<RecordedClass>,
 }
@@ -266,6 +269,7 @@ mod tests {
             namespace: 0,
             interfaces: vec![],
             entries: 0,
+            folded: 0,
             classes: vec![none, class],
         }
     }

@@ -173,6 +173,13 @@ impl Ruleset {
             }));
     }
 
+    /// Adds the entries of a ruleset with the same sources.
+    pub fn extend(&mut self, other: Self) {
+        self.v4.extend(other.v4);
+        self.v6.extend(other.v6);
+        self.ports.extend(other.ports);
+    }
+
     /// Adds an entry of `source`.
     pub fn push(&mut self, prefix: Prefix, source: SourceId) {
         match prefix {

@@ -90,6 +90,11 @@ impl State {
         self.root.join("totals.json")
     }
 
+    /// The compiled image of the feeds: only saves time.
+    pub fn image_cache(&self) -> PathBuf {
+        self.root.join("image.cache")
+    }
+
     /// A line for every change.
     pub fn audit(&self) -> PathBuf {
         self.root.join("audit.jsonl")

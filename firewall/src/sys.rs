@@ -135,6 +135,18 @@ impl Word for u64 {}
 impl Word for [u64; 4] {}
 impl Word for [u64; 8] {}
 
+/// The bytes of words, as they are in memory.
+pub fn bytes_of<const N: usize>(words: &[[u64; N]]) -> &[u8] {
+    // SAFETY: the same memory for the same time; integers have no padding, and bytes no alignment.
+    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
+}
+
+/// The same, to be written to.
+pub fn bytes_of_mut<const N: usize>(words: &mut [[u64; N]]) -> &mut [u8] {
+    // SAFETY: the same memory for the same time, borrowed alone; any bytes make integers.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(words)) }
+}
+
 /// The lines of an image in the kernel, mapped for reading.
 pub struct MappedLines {
     lines: *mut Line,

@@ -47,6 +47,11 @@ pub const fn service(is_v6: bool, protocol: u8, port: u16) -> u64 {
     (is_v6 as u64) << 24 | (protocol as u64) << 16 | port as u64
 }
 
+/// Whether the last word of a key is that of an IPv6 address.
+pub const fn is_v6(service: u64) -> bool {
+    service >> 24 & 1 != 0
+}
+
 /// Class of a port of an address, given as the three words of the key; 0 if it is not listed.
 #[inline(always)]
 pub fn lookup_port<P: Ports + ?Sized>(ports: &P, high: u64, low: u64, service: u64) -> ClassId {

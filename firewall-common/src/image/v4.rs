@@ -42,9 +42,14 @@ pub const UNIT_ITEMS: usize = 4;
 /// Classes that fit into a node itself, the cover apart.
 pub const NODE_CLASSES: usize = 11;
 
-const TAG_ITEM: u32 = 0;
-const TAG_UNIT: u32 = 1;
-const TAG_NODE: u32 = 2;
+/// Tag of a narrow descriptor that is an item.
+pub const TAG_ITEM: u32 = 0;
+
+/// Tag of a narrow descriptor that leads to a unit.
+pub const TAG_UNIT: u32 = 1;
+
+/// Tag of a descriptor that leads to a node.
+pub const TAG_NODE: u32 = 2;
 
 /// Word of a node with the index of its list and the ranks of its words.
 const NODE_LIST_WORD: usize = 4;

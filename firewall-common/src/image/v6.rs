@@ -55,9 +55,14 @@ pub const LEAF_SLOTS: usize = 11;
 /// Children of an inner line of a tree.
 pub const INNER_SLOTS: usize = 31;
 
-const TAG_SHIFT: u32 = 30;
-const TAG_TAILS: u32 = 1;
-const TAG_TREE: u32 = 2;
+/// Bit where the tag of a value starts.
+pub const TAG_SHIFT: u32 = 30;
+
+/// Tag of a value that stands for tails.
+pub const TAG_TAILS: u32 = 1;
+
+/// Tag of a value that stands for a tree.
+pub const TAG_TREE: u32 = 2;
 
 /// 65,536 keys need no more inner levels: 11 × 31³ is 327,701.
 const INNER_LEVELS: u32 = 3;

@@ -2,12 +2,24 @@
 
 use firewall_common::ledger::Role;
 
-use crate::{network::Network, record::Record};
+use crate::{image::MAX_CLASSES, network::Network, record::Record};
 
 /// One sentence for each thing that the operator can do something about.
 pub fn advice(record: &Record, network: &Network) -> Vec<String> {
     let callers = telling_callers_apart(record).map(str::to_owned);
     callers.into_iter().chain(uncovered(network)).collect()
+}
+
+/// That some sources cannot be told apart, if so.
+pub fn shared(record: &Record) -> Option<String> {
+    (record.folded > 0).then(|| {
+        format!(
+            "there are more than {MAX_CLASSES} combinations of sources; the rarest {} are counted and \
+             shown together as 'many'. They drop and monitor as they should; to tell them apart, \
+             switch off feeds that repeat others",
+            record.folded
+        )
+    })
 }
 
 /// Inside hosts are named by the side that a packet enters from.
@@ -66,6 +78,7 @@ mod tests {
             namespace: 0,
             interfaces: roles.iter().enumerate().map(interface).collect(),
             entries: 0,
+            folded: 0,
             classes: Vec::new(),
         }
     }

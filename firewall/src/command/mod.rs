@@ -87,11 +87,11 @@ fn write_json(output: &mut dyn Write, value: &impl serde::Serialize) -> Result<(
 /// Says on standard error what an install did that people want to know.
 fn report(outcome: &Outcome) {
     let Outcome::Installed {
+        record,
         changes,
         detached,
         left_out,
         not_retired,
-        ..
     } = outcome
     else {
         return;
@@ -112,6 +112,9 @@ fn report(outcome: &Outcome) {
     }
     if let Some(failure) = not_retired {
         eprintln!("in force, but what was counted before is not added up yet: {failure:#}");
+    }
+    if let Some(text) = advice::shared(record) {
+        eprintln!("{text}");
     }
     for interface in detached {
         eprintln!("{interface}: detached, it is no longer in the configuration");

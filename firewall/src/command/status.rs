@@ -7,7 +7,7 @@ use firewall_common::ledger::Role;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Ending, advice::advice, table, write_json};
+use super::{Ending, advice, table, write_json};
 use crate::{
     dataplane::Link,
     feed::store::Stalled,
@@ -225,8 +225,10 @@ fn remarks(
             if let Some(text) = difference(filter, record, inputs, now) {
                 remarks.push(fault(text));
             }
+            let shared = advice::shared(record);
+            remarks.extend(shared.map(|text| Remark { fault: false, text }));
             let advice = network
-                .map(|network| advice(record, network))
+                .map(|network| advice::advice(record, network))
                 .unwrap_or_default();
             remarks.extend(advice.into_iter().map(|text| Remark { fault: false, text }));
         }
@@ -236,8 +238,10 @@ fn remarks(
 
 /// Why what is in force is not what the files say, if so.
 fn difference(filter: &Filter, record: &Record, inputs: &Inputs, now: Timestamp) -> Option<String> {
-    if record.inputs == inputs.digest(now) {
-        return None;
+    match inputs.digest(now) {
+        Ok(digest) if digest == record.inputs => return None,
+        Ok(_) => {}
+        Err(error) => return Some(format!("{error:#}")),
     }
     let lists = [&inputs.lists.block, &inputs.lists.allow];
     let expired = lists

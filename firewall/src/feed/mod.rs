@@ -15,7 +15,10 @@ use crate::feed::{
     guard::Guarded,
     store::{GoodCopy, Meta, Name, Stalled, Store},
 };
-use crate::protected::Protected;
+use crate::{
+    memory::{self, Load},
+    protected::Protected,
+};
 
 pub mod decompress;
 pub mod fetch;
@@ -132,6 +135,12 @@ fn take(
         return Ok(confirmed(copy, version, now));
     }
     let (format, parsed, guarded) = judge(feed.format, &content, protected)?;
+    // Refused now, the copy before stays; in force it could not be put.
+    memory::check(Load {
+        v4: parsed.v4.len() as u64,
+        v6: parsed.v6.len() as u64,
+        text: content.len() as u64,
+    })?;
     let copy = GoodCopy {
         location: feed.location.clone(),
         format,
@@ -163,8 +172,10 @@ fn judge(
     content: &[u8],
     protected: &[Protected],
 ) -> Result<(Format, Parsed, Guarded), Refused> {
-    let format = format.map_or_else(|| format::detect(content), Ok)?;
-    let parsed = format::parse(format, content)?;
+    let (format, parsed) = match format {
+        Some(format) => (format, format::parse(format, content)?),
+        None => format::detect_and_parse(content)?,
+    };
     let guarded = guard::check(&parsed, protected)?;
     Ok((format, parsed, guarded))
 }

@@ -4,6 +4,7 @@
 //! [`Meta`]; `NAME.log` tells since when what is listed, see [`super::journal`].
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -105,6 +106,14 @@ impl Store {
     pub fn meta(&self) -> Result<Meta> {
         let content = file::read(&self.meta)?.unwrap_or_default();
         Ok(serde_json::from_slice(&content).unwrap_or_default())
+    }
+
+    /// Opens the content of the last good copy.
+    ///
+    /// # Errors
+    /// The file is there and cannot be opened.
+    pub fn open(&self) -> Result<Option<File>> {
+        file::open(&self.content)
     }
 
     /// The content of the last good copy.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use firewall_common::{ledger::Role, reason::Count};
 use jiff::Timestamp;
 
-use super::{Filter, Outcome, Wanted, changes};
+use super::{Filter, Outcome, Wanted, changes, compiled::Compiled};
 use crate::{
     dataplane::{Change, Interface, Link},
     image::Image,
@@ -42,13 +42,14 @@ impl<'a> Held<'a> {
         changes::fold(&self.filter.state, self.now)
     }
 
-    /// Puts what the files say in force, and forgets the changes that were folded into them.
+    /// Puts what the files say in force, and forgets the changes that were folded into them. What was
+    /// compiled for it is handed back, to be [kept](Compiled::keep) when the lock is given back.
     pub fn enforce(
         &self,
         folded: Vec<PathBuf>,
         wanted: Wanted,
         known: &[Protected],
-    ) -> Result<Outcome> {
+    ) -> Result<(Outcome, Option<Compiled>)> {
         let before = self.filter.in_force()?;
         let mut interfaces = match wanted {
             Wanted::Attached => self.attached_interfaces(before.as_ref())?,
@@ -58,7 +59,7 @@ impl<'a> Held<'a> {
         interfaces.sort_by(|one, other| one.name.cmp(&other.name));
         interfaces.dedup_by(|one, other| one.name == other.name);
         let outcome = match interfaces.is_empty() {
-            true => Outcome::NothingAttached,
+            true => (Outcome::NothingAttached, None),
             false => self.refresh(before, &interfaces, known)?,
         };
         changes::forget(&folded)?;
@@ -112,7 +113,7 @@ impl<'a> Held<'a> {
         before: Option<Record>,
         interfaces: &[Interface],
         known: &[Protected],
-    ) -> Result<Outcome> {
+    ) -> Result<(Outcome, Option<Compiled>)> {
         let attaching = interfaces
             .iter()
             .any(|interface| interface.attach.is_some());
@@ -122,22 +123,22 @@ impl<'a> Held<'a> {
         };
         self.refresh_protected(namespace, known)?;
         let inputs = Inputs::read(&self.filter.config, &self.filter.state)?;
-        let digest = inputs.digest(self.now);
+        let digest = inputs.digest(self.now)?;
         if let Some(before) = &before
             && before.inputs == digest
             && before.interfaces == recorded(interfaces)
             && self.all_run(interfaces)?
         {
-            return Ok(Outcome::Unchanged);
+            return Ok((Outcome::Unchanged, None));
         }
         // With nothing in force yet, a feed whose copy is damaged must not keep the others out; with
         // something in force, it stays.
         let leave_out_damaged = before.is_none();
-        let (ruleset, left_out) = inputs.ruleset(self.now, leave_out_damaged)?;
-        drop(inputs);
-        let image = Image::compile(&ruleset)?;
-        let outcome = self.install(&image, digest, namespace, interfaces)?;
-        Ok(outcome.with_left_out(left_out))
+        let compiled = Compiled::new(inputs, self.now, leave_out_damaged, &self.filter.state)?;
+        let digest = compiled.inputs.clone();
+        let outcome = self.install(&compiled.image, digest, namespace, interfaces)?;
+        let outcome = outcome.with_left_out(compiled.left_out.clone());
+        Ok((outcome, Some(compiled)))
     }
 
     /// Makes a generation of `image` and puts it in force in place of all others.
@@ -155,6 +156,7 @@ impl<'a> Held<'a> {
             namespace,
             interfaces: recorded(interfaces),
             entries: image.entries,
+            folded: image.folded,
             classes: Record::classes(image),
         };
         let mut changes = self.put_in_force(&record, image, interfaces)?;

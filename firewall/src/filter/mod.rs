@@ -2,9 +2,10 @@
 //! way anything reaches the kernel: files → ruleset → image → generation, under the lock.
 
 pub mod changes;
+mod compiled;
 mod held;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -83,7 +84,24 @@ impl Filter {
     /// protected addresses that only the caller knows of.
     pub fn enforce(&self, wanted: Wanted, known: &[Protected]) -> Result<Outcome> {
         let held = Held::wait(self)?;
-        held.enforce(held.fold()?, wanted, known)
+        let folded = held.fold()?;
+        self.enforce_held(held, folded, wanted, known)
+    }
+
+    /// The lock is given back before the cache is written: it is not waited for.
+    fn enforce_held(
+        &self,
+        held: Held,
+        folded: Vec<PathBuf>,
+        wanted: Wanted,
+        known: &[Protected],
+    ) -> Result<Outcome> {
+        let (outcome, compiled) = held.enforce(folded, wanted, known)?;
+        drop(held);
+        if let Some(compiled) = compiled {
+            compiled.keep(&self.state);
+        }
+        Ok(outcome)
     }
 
     /// Puts a change in force that lies in the folder of changes. Whoever holds the lock takes all
@@ -94,7 +112,8 @@ impl Filter {
         if change.exists() {
             let folded = held.fold().inspect_err(|_| changes::withdraw(change));
             let folded = folded.context("nothing was changed")?;
-            return held.enforce(folded, Wanted::Attached, &[]).context(
+            let outcome = self.enforce_held(held, folded, Wanted::Attached, &[]);
+            return outcome.context(
                 "stored, but not put in force; what was in force stays, and 'firewall reload' \
                  tries again",
             );

@@ -8,23 +8,23 @@ use crate::address::Address;
 /// A range of addresses and the steps that reach into it. The first step starts at or before the
 /// range, all others within it: never empty, and of one class if there is only one.
 #[derive(Clone, Copy, Debug)]
-pub struct Block<'a, A> {
+pub struct Block<'a, A, V = ClassId> {
     /// First address.
     pub first: A,
     /// Last address.
     pub last: A,
-    steps: &'a [Step<A, ClassId>],
+    steps: &'a [Step<A, V>],
 }
 
 /// Addresses in a row with one class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run<A> {
+pub struct Run<A, V = ClassId> {
     /// First address.
     pub first: A,
     /// Last address.
     pub last: A,
     /// Class of all of them.
-    pub class: ClassId,
+    pub class: V,
 }
 
 /// A prefix with one class.
@@ -38,18 +38,20 @@ pub struct Prefix<A> {
     pub class: ClassId,
 }
 
-impl<'a, A: Address> Block<'a, A> {
+impl<'a, A: Address, V: Copy> Block<'a, A, V> {
     /// All addresses. `steps` start at address 0.
-    pub fn everything(steps: &'a [Step<A, ClassId>]) -> Self {
-        Self {
-            first: A::default(),
-            last: A::MAX,
-            steps,
-        }
+    pub fn everything(steps: &'a [Step<A, V>]) -> Self {
+        Self::new(A::default(), A::MAX, steps)
+    }
+
+    /// The addresses from `first` to `last`. The first of `steps` starts at or before `first`, all
+    /// others within the block.
+    pub fn new(first: A, last: A, steps: &'a [Step<A, V>]) -> Self {
+        Self { first, last, steps }
     }
 
     /// The class that every address has; `None` if they differ.
-    pub fn class(&self) -> Option<ClassId> {
+    pub fn class(&self) -> Option<V> {
         match self.steps {
             [only] => Some(only.value),
             _ => None,
@@ -57,7 +59,7 @@ impl<'a, A: Address> Block<'a, A> {
     }
 
     /// Ranges of one class each, in order.
-    pub fn runs(self) -> impl Iterator<Item = Run<A>> {
+    pub fn runs(self) -> impl Iterator<Item = Run<A, V>> {
         self.steps.iter().enumerate().map(move |(index, step)| Run {
             first: step.first.max(self.first),
             last: self.end_of_step(index),
@@ -72,28 +74,6 @@ impl<'a, A: Address> Block<'a, A> {
             .get(index + 1)
             .and_then(|next| next.first.previous());
         next.unwrap_or(self.last)
-    }
-
-    /// The class of the longest run. No class is preferred to some: it costs nothing to write.
-    pub fn cover(self) -> ClassId {
-        self.runs()
-            .max_by_key(|run| (run.last.minus(run.first), run.class == NONE))
-            .map_or(NONE, |run| run.class)
-    }
-
-    /// Prefixes that give the block its classes where the first match decides. The one that
-    /// stands for the [cover](Self::cover) comes last and has `length`.
-    pub fn prefixes(self, length: u8) -> impl Iterator<Item = Prefix<A>> {
-        let cover = self.cover();
-        let whole = Prefix {
-            address: self.first,
-            length,
-            class: cover,
-        };
-        self.runs()
-            .filter(move |run| run.class != cover)
-            .flat_map(Run::prefixes)
-            .chain((cover != NONE).then_some(whole))
     }
 
     /// The block cut at multiples of prefix `length`: a part is one such prefix with several
@@ -157,6 +137,30 @@ impl<'a, A: Address> Block<'a, A> {
             }
         });
         (part, rest)
+    }
+}
+
+impl<A: Address> Block<'_, A> {
+    /// The class of the longest run. No class is preferred to some: it costs nothing to write.
+    pub fn cover(self) -> ClassId {
+        self.runs()
+            .max_by_key(|run| (run.last.minus(run.first), run.class == NONE))
+            .map_or(NONE, |run| run.class)
+    }
+
+    /// Prefixes that give the block its classes where the first match decides. The one that
+    /// stands for the [cover](Self::cover) comes last and has `length`.
+    pub fn prefixes(self, length: u8) -> impl Iterator<Item = Prefix<A>> {
+        let cover = self.cover();
+        let whole = Prefix {
+            address: self.first,
+            length,
+            class: cover,
+        };
+        self.runs()
+            .filter(move |run| run.class != cover)
+            .flat_map(Run::prefixes)
+            .chain((cover != NONE).then_some(whole))
     }
 }
 

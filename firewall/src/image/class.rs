@@ -72,6 +72,23 @@ impl<'a> Sets<'a> {
         }
     }
 
+    /// The set of the sources of a class, which must be the ruleset's.
+    pub fn of_class(&mut self, class: &Class) -> SetId {
+        let ports = class.actions.has_ports().then_some(&PORTS);
+        let with = |set, source: &SourceId| self.with(set, *source);
+        class.sources.iter().chain(ports).fold(NOTHING, with)
+    }
+
+    /// All sources of both.
+    pub fn union(&mut self, one: SetId, other: SetId) -> SetId {
+        if other == ALLOWED && !self.is_exempt(one) {
+            return ALLOWED;
+        }
+        let sources = self.members[other.index()].clone();
+        let with = |set, source: SourceId| self.with(set, source);
+        sources.into_iter().fold(one, with)
+    }
+
     /// `set` and `source` together. The source must be one of the ruleset's.
     pub fn with(&mut self, set: SetId, source: SourceId) -> SetId {
         let asked = (set, source);
@@ -147,6 +164,11 @@ impl<'a> Sets<'a> {
             numbering.share(set, self.class(set).actions);
         }
         numbering
+    }
+
+    /// The class that `set` has; `None` if it has none.
+    pub fn class_of(&self, set: SetId) -> Option<Class> {
+        (set != NOTHING && set != ALLOWED).then(|| self.class(set))
     }
 
     fn class(&self, set: SetId) -> Class {

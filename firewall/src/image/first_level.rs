@@ -10,10 +10,10 @@ use super::{block::Block, steps::Step, store::Store};
 use crate::address::Address;
 
 /// Prefix length of a group.
-const GROUP: u8 = 18;
+pub const GROUP: u8 = 18;
 
 /// Prefix length of what has a descriptor.
-const NETWORK: u8 = 24;
+pub const NETWORK: u8 = 24;
 
 /// Where the descriptors of a group are.
 pub struct Descriptors {
@@ -22,6 +22,17 @@ pub struct Descriptors {
     /// Whether they are wide.
     pub wide: bool,
 }
+
+/// A /24 whose descriptor is written once more.
+pub enum Network<'a, A> {
+    /// With these classes.
+    New(Block<'a, A>),
+    /// As it is. The address is its first.
+    Kept(A),
+}
+
+/// Of lines that somebody changed.
+pub const BEYOND: &str = "a reference in the image leads beyond its end";
 
 /// The lines of an image. `describe` writes a descriptor for each of the /24s it is given, in
 /// order, with all they refer to.

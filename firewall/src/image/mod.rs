@@ -20,6 +20,7 @@ use class::Sets;
 mod block;
 mod class;
 mod first_level;
+mod overlay;
 mod ports;
 mod steps;
 mod store;

@@ -3,10 +3,14 @@
 use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
-use firewall_common::image::ports::{MAX_PORTS, PortEntry, service};
+use firewall_common::{
+    class::ClassId,
+    image::ports::{MAX_PORTS, PortEntry, is_v6, service},
+};
 
 use super::{
     class::{ALLOWED, Numbering, PORTS, SetId, Sets},
+    overlay::Classes,
     steps::Step,
 };
 use crate::{
@@ -80,6 +84,24 @@ pub fn build(ports: &[ListedPort], numbering: &Numbering) -> Vec<PortEntry> {
         [high, low, service, numbering.class_of(port.set).into()]
     };
     ports.iter().map(entry).collect()
+}
+
+/// Ports of an image with other entries laid over their addresses.
+pub fn lay_over(
+    mut ports: Vec<PortEntry>,
+    v4: &[Step<u32, SetId>],
+    v6: &[Step<u128, SetId>],
+    classes: &mut Classes,
+) -> Vec<PortEntry> {
+    ports.retain_mut(|[high, low, service, class]| {
+        let over = match is_v6(*service) {
+            true => set_at(v6, u128::from(*high) << 64 | u128::from(*low)),
+            false => set_at(v4, *low as u32),
+        };
+        *class = classes.with(*class as ClassId, over).into();
+        over != ALLOWED && !classes.sets.is_exempt(over)
+    });
+    ports
 }
 
 /// The words that make the key of a port.

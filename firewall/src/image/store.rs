@@ -20,6 +20,19 @@ impl Store {
         }
     }
 
+    /// Goes on behind the lines of an image.
+    pub fn behind(lines: Vec<Line>) -> Self {
+        Self {
+            used: lines.len() * LINE_BYTES,
+            lines,
+        }
+    }
+
+    /// What is written so far.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
     /// Hands out `count` places of `size` bytes, a power of two up to that of a line. Returns the
     /// index of the first, counted in `size`. Fails if the last index does not fit `index_bits`.
     pub fn allocate(&mut self, count: usize, size: usize, index_bits: u32) -> Result<u32> {
@@ -58,10 +71,22 @@ impl Store {
         self.put(index as usize * 8, value);
     }
 
-    /// Writes group `index` of the first level.
+    /// Group `index` of the first level.
+    pub fn group(&self, index: u32) -> Group {
+        let line = &self.lines[index as usize / 4];
+        let word = index as usize % 4 * 2;
+        Group {
+            listed: line[word],
+            rest: line[word + 1],
+        }
+    }
+
+    /// Writes group `index` of the first level, whatever it was.
     pub fn put_group(&mut self, index: u32, group: Group) {
-        self.put64(index * 2, group.listed);
-        self.put64(index * 2 + 1, group.rest);
+        let line = &mut self.lines[index as usize / 4];
+        let word = index as usize % 4 * 2;
+        line[word] = group.listed;
+        line[word + 1] = group.rest;
     }
 
     /// Writes line `index`.

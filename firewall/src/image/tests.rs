@@ -2,6 +2,7 @@
 
 mod cases;
 mod oracle;
+mod overlay;
 mod properties;
 mod scale;
 mod wishes;

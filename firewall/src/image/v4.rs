@@ -1,21 +1,24 @@
 //! IPv4: what a /24 contains. The layout is described in [`firewall_common::image::v4`].
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use firewall_common::{
     class::ClassId,
     image::{
-        LINE_BYTES, Line,
-        v4::{INDEX_BITS, NODE_CLASSES, NODE_INLINE_START, UNIT_ITEMS},
+        Group, LINE_BYTES, Line, lookup4,
+        v4::{
+            INDEX_BITS, NODE_CLASSES, NODE_INLINE_START, TAG_ITEM, TAG_NODE, TAG_UNIT, UNIT_ITEMS,
+        },
         v4::{item, node, node_descriptor, unit_descriptor},
     },
 };
 
 use super::{
     block::Block,
-    first_level::{self, Descriptors},
+    first_level::{self, BEYOND, Descriptors, Network},
     steps::Step,
     store::Store,
 };
+use crate::address::Address as _;
 
 const UNIT_BYTES: usize = 16;
 
@@ -32,6 +35,8 @@ enum Contents<'a> {
     Items([u32; UNIT_ITEMS]),
     /// More.
     Node(Block<'a, u32>),
+    /// More, written before: the descriptor of the node.
+    Written(u32),
 }
 
 impl<'a> Contents<'a> {
@@ -51,15 +56,99 @@ impl<'a> Contents<'a> {
             Self::Item(items[0])
         }
     }
+
+    /// What the descriptor of `address` in `group` leads to. `None` if it leads beyond `lines`.
+    fn read(lines: &[Line], group: Group, address: u32) -> Option<Self> {
+        let index = group.descriptor(address)?;
+        if group.is_wide() {
+            return Some(match unit(lines, index)? {
+                [node, ..] if node >> INDEX_BITS == TAG_NODE => Self::Written(node),
+                [item, 0, 0, 0] => Self::Item(item),
+                items => Self::Items(items),
+            });
+        }
+        let line = lines.get(index as usize / 16)?;
+        let descriptor = half(line, index % 16);
+        Some(match descriptor >> INDEX_BITS {
+            TAG_ITEM => Self::Item(descriptor),
+            TAG_UNIT => Self::Items(unit(lines, descriptor & ((1 << INDEX_BITS) - 1))?),
+            _ => Self::Written(descriptor),
+        })
+    }
+}
+
+/// The items of 16-byte unit `index`.
+fn unit(lines: &[Line], index: u32) -> Option<[u32; UNIT_ITEMS]> {
+    let line = lines.get(index as usize / 4)?;
+    Some([0, 1, 2, 3].map(|place| half(line, index % 4 * 4 + place)))
+}
+
+/// The `u32` at `index` of a line.
+fn half(line: &Line, index: u32) -> u32 {
+    (line[index as usize / 2] >> (index % 2 * 32)) as u32
 }
 
 fn describe(store: &mut Store, networks: &[Block<u32>]) -> Result<Descriptors> {
     let contents: Vec<Contents> = networks.iter().map(Contents::of).collect();
-    let wide = is_wide_cheaper(&contents);
+    write(store, &contents)
+}
+
+/// Writes the descriptors of `group` once more, with those of some networks new.
+pub fn describe_again(
+    store: &mut Store,
+    group: Group,
+    networks: &[Network<u32>],
+) -> Result<Descriptors> {
+    let contents: Vec<Contents> = networks
+        .iter()
+        .map(|network| match network {
+            Network::New(block) => Some(Contents::of(block)),
+            Network::Kept(address) => Contents::read(store.lines(), group, *address),
+        })
+        .collect::<Option<_>>()
+        .context(BEYOND)?;
+    write(store, &contents)
+}
+
+/// The classes of the /24 at `network`, which has a descriptor in `group`.
+pub fn steps(lines: &[Line], group: Group, network: u32) -> Result<Vec<Step<u32, ClassId>>> {
+    let firsts: Vec<u32> = match Contents::read(lines, group, network).context(BEYOND)? {
+        Contents::Item(item) => edges(network, &[item]),
+        Contents::Items(items) => edges(network, &items),
+        Contents::Node(_) | Contents::Written(_) => (network..=network.last(24)).collect(),
+    };
+    let mut steps: Vec<_> = firsts
+        .into_iter()
+        .map(|first| Step {
+            first,
+            value: lookup4(lines, first),
+        })
+        .collect();
+    steps.dedup_by_key(|step| step.value);
+    Ok(steps)
+}
+
+/// Where the class can change in the /24 at `network`: its start, and both ends of each item.
+fn edges(network: u32, items: &[u32]) -> Vec<u32> {
+    let last = network.last(24);
+    let mut edges = vec![network];
+    for &item in items {
+        let length = 32 - (item >> 24 & 15) as u8;
+        let first = (network | item >> 16 & 0xff).first(length);
+        edges.push(first);
+        edges.extend(first.last(length).next().filter(|&after| after <= last));
+    }
+    edges.sort_unstable();
+    edges.dedup();
+    edges
+}
+
+fn write(store: &mut Store, contents: &[Contents]) -> Result<Descriptors> {
+    let wide = is_wide_cheaper(contents);
     let base = if wide {
-        write_wide(store, &contents)
+        write_wide(store, contents)
     } else {
-        write_narrow(store, &contents)
+        write_narrow(store, contents)
     }?;
     Ok(Descriptors { base, wide })
 }
@@ -84,6 +173,7 @@ fn write_narrow(store: &mut Store, contents: &[Contents]) -> Result<u32> {
                 unit_descriptor(unit)
             }
             Contents::Node(network) => write_node(store, *network)?,
+            Contents::Written(descriptor) => *descriptor,
         };
         store.put32(index, descriptor);
     }
@@ -97,6 +187,7 @@ fn write_wide(store: &mut Store, contents: &[Contents]) -> Result<u32> {
             Contents::Item(item) => [*item, 0, 0, 0],
             Contents::Items(items) => *items,
             Contents::Node(network) => [write_node(store, *network)?, 0, 0, 0],
+            Contents::Written(descriptor) => [*descriptor, 0, 0, 0],
         };
         write_unit(store, unit, items);
     }

@@ -1,10 +1,10 @@
 //! IPv6: what a /24 contains. The layout is described in [`firewall_common::image::v6`].
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use firewall_common::{
     class::ClassId,
     image::{
-        LINE_BYTES, Line,
+        Group, LINE_BYTES, Line,
         v6::{INNER_SLOTS, LEAF_SLOTS, TAIL_INDEX_BITS, TAILS, TREE_INDEX_BITS},
         v6::{single_descriptor, tail, tails_value, tree_value},
     },
@@ -12,7 +12,7 @@ use firewall_common::{
 
 use super::{
     block::{Block, Prefix},
-    first_level::{self, Descriptors},
+    first_level::{self, BEYOND, Descriptors, Network},
     steps::Step,
     store::Store,
 };
@@ -26,6 +26,10 @@ const TAIL_START: u8 = 32;
 /// Bits that a tree distinguishes.
 const TREE_BITS: u8 = 16;
 
+mod read;
+
+pub use read::steps;
+
 /// The lines of the IPv6 image.
 pub fn build(steps: &[Step<u128, ClassId>]) -> Result<Vec<Line>> {
     first_level::build(steps, describe)
@@ -35,6 +39,28 @@ fn describe(store: &mut Store, networks: &[Block<u128>]) -> Result<Descriptors> 
     let base = store.allocate(networks.len(), 8, u32::BITS)?;
     for (index, network) in (base..).zip(networks) {
         let descriptor = descriptor(store, *network)?;
+        store.put64(index, descriptor);
+    }
+    Ok(Descriptors { base, wide: false })
+}
+
+/// Writes the descriptors of `group` once more, with those of some networks new.
+pub fn describe_again(
+    store: &mut Store,
+    group: Group,
+    networks: &[Network<u128>],
+) -> Result<Descriptors> {
+    let mut descriptors = Vec::with_capacity(networks.len());
+    for network in networks {
+        descriptors.push(match network {
+            Network::New(block) => descriptor(store, *block)?,
+            Network::Kept(address) => {
+                read::descriptor(store.lines(), group, *address).context(BEYOND)?
+            }
+        });
+    }
+    let base = store.allocate(descriptors.len(), 8, u32::BITS)?;
+    for (index, descriptor) in (base..).zip(descriptors) {
         store.put64(index, descriptor);
     }
     Ok(Descriptors { base, wide: false })

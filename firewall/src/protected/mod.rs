@@ -50,7 +50,8 @@ impl Kind {
         }
     }
 
-    const ALL: [Self; 8] = [
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
         Self::Special,
         Self::Own,
         Self::Connected,

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cache;
 mod devices;
 mod expiry;
 mod force;
+mod limits;
 mod names;
 mod refuse;
 mod scene;

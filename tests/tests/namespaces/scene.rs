@@ -61,6 +61,13 @@ impl Scene {
         scene
     }
 
+    /// Puts the feed in force and leaves it there, without `run`.
+    pub fn load_feed(&self) {
+        let daemon = self.start();
+        self.done(&["feeds", "update"]);
+        assert_eq!(daemon.stop().unwrap(), 0);
+    }
+
     pub fn start(&self) -> Daemon {
         self.product.start(&self.lab.gateway).unwrap()
     }

@@ -95,6 +95,20 @@ pub fn parse(format: Format, bytes: &[u8]) -> Result<Parsed, Refused> {
 /// # Errors
 /// It is none of the formats; says why, for people.
 pub fn detect(bytes: &[u8]) -> Result<Format, Refused> {
+    look(bytes).map(|(format, _)| format)
+}
+
+/// The format of `bytes` and what they say, parsed once.
+///
+/// # Errors
+/// As those of [`detect`] and [`parse`].
+pub fn detect_and_parse(bytes: &[u8]) -> Result<(Format, Parsed), Refused> {
+    let (format, parsed) = look(bytes)?;
+    Ok((format, parsed.map_or_else(|| parse(format, bytes), Ok)?))
+}
+
+/// The format, and what was parsed to find it out.
+fn look(bytes: &[u8]) -> Result<(Format, Option<Parsed>), Refused> {
     check_no_page(bytes)?;
     let bytes = text::without_mark(bytes);
     let first = text::lines(bytes)
@@ -106,13 +120,14 @@ pub fn detect(bytes: &[u8]) -> Result<Format, Refused> {
         ));
     };
     if spamhaus_json::begins_with(first) {
-        return Ok(Format::SpamhausJson);
+        return Ok((Format::SpamhausJson, None));
     }
     if feodo_csv::has_header(bytes) {
-        return Ok(Format::FeodoCsv);
+        return Ok((Format::FeodoCsv, None));
     }
-    check_mostly_entries(&plain::parse(bytes)?)?;
-    Ok(Format::Plain)
+    let parsed = plain::parse(bytes)?;
+    check_mostly_entries(&parsed)?;
+    Ok((Format::Plain, Some(parsed)))
 }
 
 /// Login pages, error pages and portals come with status 200 and may show an address.
@@ -169,6 +184,22 @@ mod tests {
         }
         let error = "csv".parse::<Format>().unwrap_err().to_string();
         assert!(error.contains("plain, spamhaus-json, feodo-csv"));
+    }
+
+    #[test]
+    fn more_prefixes_than_a_list_may_have_refuse_it() {
+        // 62 prefixes in a line.
+        let line = "0.0.0.1-255.255.255.254\n";
+        let fits = MOST_INDICATORS / 62;
+        let text = line.repeat(fits + 1);
+        let parsed = parse(Format::Plain, &text.as_bytes()[..fits * line.len()]).unwrap();
+        assert_eq!(parsed.v4.len(), fits * 62);
+        drop(parsed);
+        let refused = parse(Format::Plain, text.as_bytes())
+            .unwrap_err()
+            .to_string();
+        let numbers = format!("more than 16000000 prefixes after {} lines", fits + 1);
+        assert!(refused.contains(&numbers), "{refused}");
     }
 
     #[test]

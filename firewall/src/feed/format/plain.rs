@@ -8,7 +8,7 @@
 use ipnet::IpNet;
 
 use super::{Parsed, Refused, check_size, text};
-use crate::subject::parse_port;
+use crate::{address::Prefix, subject::parse_port};
 
 /// Lines longer than this many bytes are rejected unread.
 const LONGEST_LINE: usize = 4096;
@@ -28,6 +28,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Refused> {
 }
 
 fn take_line(parsed: &mut Parsed, number: u32, line: &[u8]) {
+    // Most lines are an address and nothing else.
+    if let Some(address) = text::ipv4(line) {
+        return parsed.add(number, Prefix::V4(address, 32), None);
+    }
     match line.first() {
         None => parsed.blank += 1,
         Some(b'#' | b';') => parsed.comments += 1,

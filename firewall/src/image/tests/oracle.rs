@@ -123,7 +123,7 @@ pub fn check(ruleset: &Ruleset) {
 }
 
 /// Every listed port and the ones beside it, of every address that has one, in both protocols.
-fn check_ports(image: &Image, ruleset: &Ruleset) {
+pub fn check_ports(image: &Image, ruleset: &Ruleset) {
     for PortEntry { address, port, .. } in &ruleset.ports {
         for protocol in Protocol::ALL {
             for port in [port.wrapping_sub(1), *port, port.wrapping_add(1)] {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Three sources that spare, three that monitor, three that drop, two for what opens something.
-fn sources() -> Vec<Source> {
+pub fn sources() -> Vec<Source> {
     use Wish::{Allow, Drop, Exempt, Monitor, Protect};
     let inbound = |opening, connectionless| Wish::Inbound {
         opening,
@@ -48,7 +48,16 @@ fn entry<A: Address>(
     address: impl Strategy<Value = A> + Clone,
     length: impl Strategy<Value = u8> + Clone,
 ) -> impl Strategy<Value = Entry<A>> + Clone {
-    (address, length, source()).prop_map(|(address, length, source)| Entry {
+    entry_of(address, length, source())
+}
+
+/// An entry of some `source`.
+pub fn entry_of<A: Address>(
+    address: impl Strategy<Value = A> + Clone,
+    length: impl Strategy<Value = u8> + Clone,
+    source: impl Strategy<Value = SourceId> + Clone,
+) -> impl Strategy<Value = Entry<A>> + Clone {
+    (address, length, source).prop_map(|(address, length, source)| Entry {
         address: address.first(length),
         length,
         source,
@@ -56,23 +65,23 @@ fn entry<A: Address>(
 }
 
 /// Mostly few entries, so that a failure is easy to read; sometimes enough for whole trees.
-fn few_or_many<T: Strategy + Clone>(entry: T) -> impl Strategy<Value = Vec<T::Value>> {
+pub fn few_or_many<T: Strategy + Clone>(entry: T) -> impl Strategy<Value = Vec<T::Value>> {
     prop_oneof![4 => vec(entry.clone(), 0..16), 1 => vec(entry, 16..250)]
 }
 
 /// Addresses close to a few networks and to both ends.
-fn address4() -> impl Strategy<Value = u32> + Clone {
+pub fn address4() -> impl Strategy<Value = u32> + Clone {
     let near = select(vec![0, 0xc000_0200, 0xc000_0280, 0xc633_6400, u32::MAX]);
     let distance = prop_oneof![0..4_u32, 0..32_u32, 0..256_u32, 0..0x4000_u32, any::<u32>()];
     (near, distance).prop_map(|(near, distance)| near ^ distance)
 }
 
-fn length4() -> impl Strategy<Value = u8> + Clone {
+pub fn length4() -> impl Strategy<Value = u8> + Clone {
     prop_oneof![4 => Just(32_u8), 4 => 24..=32_u8, 2 => 16..=24_u8, 1 => 0..=32_u8]
 }
 
 /// Addresses that differ from a few networks in one or two 16-bit groups.
-fn address6() -> impl Strategy<Value = u128> + Clone {
+pub fn address6() -> impl Strategy<Value = u128> + Clone {
     let near = select(vec![
         0,
         0x2001_0db8 << 96,
@@ -84,13 +93,13 @@ fn address6() -> impl Strategy<Value = u128> + Clone {
     (near, group.clone(), group).prop_map(|(near, one, other)| near ^ one ^ other)
 }
 
-fn length6() -> impl Strategy<Value = u8> + Clone {
+pub fn length6() -> impl Strategy<Value = u8> + Clone {
     let usual = select(vec![32_u8, 48, 56, 64, 128]);
     prop_oneof![4 => usual, 2 => 112..=128_u8, 2 => 16..=64_u8, 1 => 0..=128_u8]
 }
 
 /// A port of an address close to a few networks.
-fn port() -> impl Strategy<Value = PortEntry> {
+pub fn port() -> impl Strategy<Value = PortEntry> {
     let address = prop_oneof![
         address4().prop_map(|address| address.to_ip()),
         address6().prop_map(|address| address.to_ip()),

@@ -1,0 +1,178 @@
+//! `image.cache` saves time and changes nothing else.
+
+use std::{fmt::Write as _, fs, net::IpAddr, os::unix::fs::FileExt, path::PathBuf};
+
+use firewall::{record::Records, state::State};
+use serde_json::Value;
+use tests::skip_unless;
+
+use super::scene::Scene;
+
+/// Addresses of the feed, enough to be worth a cache: 203.0.113.0/24, each second of 198.18.0.0/15
+/// and some IPv6 networks.
+fn feed() -> String {
+    let mut text = String::from("203.0.113.0/24\n");
+    for host in (0..1_u32 << 16).step_by(2) {
+        writeln!(
+            text,
+            "198.{}.{}.{}",
+            18 + host % 4 / 2,
+            host >> 8,
+            host & 255
+        )
+        .unwrap();
+    }
+    for network in 0..500 {
+        writeln!(
+            text,
+            "2001:db8:{network:x}::/48\n2001:db8:ffff::{network:x}"
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// In the feed or beside it.
+const PROBES: [&str; 12] = [
+    "203.0.113.7",
+    "203.0.113.8",
+    "203.0.114.7",
+    "198.18.5.4",
+    "198.18.5.5",
+    "198.19.7.6",
+    "198.51.100.9",
+    "192.0.2.1",
+    "10.77.1.11",
+    "2001:db8:5::1",
+    "2001:db8:ffff::5",
+    "2001:db8:bad::7",
+];
+
+/// Each changes what the one before it left.
+const CHANGES: [&[&str]; 12] = [
+    &["block", "192.0.2.1"],
+    &["block", "203.0.113.7"],
+    &["block", "198.18.4.0/23"],
+    &["allow", "203.0.113.8"],
+    &["block", "2001:db8:bad::7", "2001:db8:5::/64"],
+    &["unblock", "203.0.113.7"],
+    &["allow", "198.16.0.0/12"],
+    &["block", "8.0.0.0/6", "--force"],
+    &["disallow", "198.16.0.0/12"],
+    &["allow", "2001:db8::/32"],
+    &["disallow", "203.0.113.8", "2001:db8::/32"],
+    &["unblock", "192.0.2.1", "198.18.4.0/23"],
+];
+
+impl Scene {
+    /// With a feed that is worth a cache, in force, and `run` stopped.
+    fn with_cache() -> Self {
+        let scene = Self::with_feed("monitor", &feed());
+        scene.load_feed();
+        assert!(scene.cache().exists());
+        scene
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.product.state().join("image.cache")
+    }
+
+    /// What the kernel and the commands say of every probe, and how many entries there are.
+    fn answers(&self) -> Vec<Value> {
+        let why = self.json(&[&["why"], PROBES.as_slice()].concat());
+        let number = self.generation();
+        let records = Records::new(State::new(&self.product.state()).generations());
+        let record = records.read(number).unwrap().unwrap();
+        let mut answers = vec![self.status()["entries"].clone()];
+        for (probe, why) in PROBES.iter().zip(why) {
+            let address: IpAddr = probe.parse().unwrap();
+            let class = self.dataplane().lookup(number, address).unwrap();
+            assert_eq!(
+                (&why["agrees"], &why["in_force"]),
+                (&true.into(), &true.into())
+            );
+            answers.push(why["verdict"].clone());
+            answers.push(serde_json::to_value(record.class(class)).unwrap());
+        }
+        answers
+    }
+}
+
+#[test]
+fn with_and_without_the_cache_a_change_does_the_same() {
+    skip_unless!("with_and_without_the_cache_a_change_does_the_same", Netns);
+    let [with, without] = [Scene::with_cache(), Scene::with_cache()];
+    let mut before = with.answers();
+    assert_eq!(before, without.answers());
+    let cache = fs::read(with.cache()).unwrap();
+    for change in CHANGES {
+        fs::remove_file(without.cache()).unwrap();
+        assert_eq!(with.done(change), without.done(change));
+        let answers = with.answers();
+        assert_eq!(answers, without.answers(), "{change:?}");
+        assert_ne!(answers, before, "{change:?}");
+        before = answers;
+        // Changes by hand are none of its business.
+        assert!(fs::read(with.cache()).unwrap() == cache, "{change:?}");
+        assert!(without.cache().exists());
+    }
+}
+
+#[test]
+fn a_damaged_cache_is_as_good_as_none() {
+    skip_unless!("a_damaged_cache_is_as_good_as_none", Netns);
+    let mut scene = Scene::with_cache();
+    let whole = fs::read(scene.cache()).unwrap();
+    let middle = whole.len() / 2;
+    let mut flipped = whole.clone();
+    flipped[middle] ^= 1;
+    let damaged = [&b""[..], b"garbage", &whole[..middle], &flipped];
+    for (host, content) in (1..).zip(damaged) {
+        fs::write(scene.cache(), content).unwrap();
+        let address = format!("192.0.2.{host}");
+        let said = scene.run(&["block", &address]);
+        assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+        assert!(scene.drops(&address) && !scene.drops("198.18.5.4"));
+        // Found out, and written anew.
+        assert!(fs::read(scene.cache()).unwrap() == whole);
+    }
+    // Nothing can be written in place of a folder.
+    fs::remove_file(scene.cache()).unwrap();
+    fs::create_dir(scene.cache()).unwrap();
+    scene.done(&["block", "192.0.2.99"]);
+    assert!(scene.drops("192.0.2.99"));
+}
+
+#[test]
+fn a_copy_that_changes_behind_our_back_is_noticed() {
+    skip_unless!("a_copy_that_changes_behind_our_back_is_noticed", Netns);
+    let scene = Scene::with_cache();
+    let verdict = |address| scene.json(&["why", address])[0]["verdict"].clone();
+    assert_eq!(verdict("203.0.114.7"), "not-blocked");
+    let path = scene.product.state().join("feeds/test");
+    let copy = fs::File::options().write(true).open(&path).unwrap();
+    let modified = copy.metadata().unwrap().modified().unwrap();
+    // The same length, at the same place of the disk, with the old time.
+    copy.write_all_at(b"203.0.114.0/24\n", 0).unwrap();
+    copy.set_modified(modified).unwrap();
+    drop(copy);
+    assert_eq!(scene.run(&["status"]).code, 1, "files changed since");
+    scene.done(&["block", "192.0.2.1"]);
+    assert_eq!(verdict("203.0.114.7"), "monitored");
+    assert_eq!(verdict("203.0.113.7"), "not-blocked");
+}
+
+#[test]
+fn few_entries_make_no_cache_and_remove_the_one_of_many() {
+    skip_unless!(
+        "few_entries_make_no_cache_and_remove_the_one_of_many",
+        Netns
+    );
+    let scene = Scene::with_cache();
+    fs::write(scene.product.folder().join("feed.txt"), "203.0.113.7\n").unwrap();
+    // The guard asks: a feed seldom loses all but one entry.
+    scene.done(&["feeds", "update"]);
+    assert!(!scene.cache().exists());
+    scene.done(&["block", "192.0.2.1"]);
+    assert!(!scene.cache().exists());
+}
