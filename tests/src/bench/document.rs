@@ -78,6 +78,10 @@ fn machine(findings: Findings) -> String {
             name["kernel"].as_str().unwrap_or("unknown"),
         );
     }
+    let rounds = findings.values("packet", "rounds");
+    if let Some(rounds) = rounds.first() {
+        let _ = writeln!(text, "Figures of packets are medians of {rounds} rounds.");
+    }
     let _ = writeln!(
         text,
         "\nA dependent read within so many bytes, before and after the run, ns:\n\n| KiB | before | \
