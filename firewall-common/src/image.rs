@@ -34,7 +34,7 @@ use crate::class::ClassId;
 
 pub use ports::lookup_port;
 pub use v4::lookup4;
-pub use v6::{lookup6, lookup6_with, tree6};
+pub use v6::{below6, lookup6, lookup6_with, tree6};
 
 /// One cache line of an image: eight words.
 pub type Line = [u64; 8];

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use firewall_common::{
     class::{Actions, ClassId},
     image::{
-        Line, Lines, lookup_port, lookup4, lookup6_with,
+        Line, Lines, below6, lookup_port, lookup4, lookup6_with,
         ports::{PortEntry, Ports},
         tree6,
     },
@@ -132,7 +132,9 @@ impl Rules for Generation {
 
     #[inline(always)]
     fn class6(&self, high: u64, low: u64) -> ClassId {
-        firewall_class6(high, low) as ClassId
+        lookup6_with(&Image6, high, |descriptor| {
+            firewall_below6(high, low, descriptor) as ClassId
+        })
     }
 
     #[inline(always)]
@@ -156,12 +158,15 @@ pub extern "C" fn firewall_port_class(high: u64, low: u64, service: u64) -> u32 
     lookup_port(&ListedPorts, high, low, service).into()
 }
 
-/// [`lookup6_with`] in the kernel's own maps. A global function has a stack frame of its own (512
-/// bytes are all there is) and is verified once, whoever calls it.
+/// [`below6`] in the kernel's own maps. A global function has a stack frame of its own (512 bytes are
+/// all there is) and is verified once, whoever calls it.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn firewall_class6(high: u64, low: u64) -> u32 {
-    lookup6_with(&Image6, high, low, |value, key| firewall_tree6(value, key)).into()
+pub extern "C" fn firewall_below6(high: u64, low: u64, descriptor: u32) -> u32 {
+    below6(&Image6, high, low, descriptor, |value, key| {
+        firewall_tree6(value, key)
+    })
+    .into()
 }
 
 /// [`tree6`] in the kernel's own maps, verified once instead of once for each level of trees.

@@ -45,7 +45,19 @@ pub struct ListedPacket {
 pub fn judge(context: &XdpContext, judge_listed: impl FnOnce(ListedPacket) -> u32) -> u32 {
     // SAFETY: the context is the one this program was called with.
     let bytes = unsafe { bpf_xdp_get_buff_len(context.as_ptr().cast()) };
-    let reason = match packet(context).addresses() {
+    let reason = reason(context, bytes, judge_listed);
+    maps::count(reason, bytes);
+    action(reason)
+}
+
+/// Why the packet of `context`, `bytes` long, passes or not: [`judge`] without counting.
+#[inline(always)]
+pub fn reason(
+    context: &XdpContext,
+    bytes: u64,
+    judge_listed: impl FnOnce(ListedPacket) -> u32,
+) -> Reason {
+    match packet(context).addresses() {
         Ok(addresses) => {
             let classes = Classes::of(&Generation, &addresses);
             match classes.are_none() {
@@ -59,8 +71,12 @@ pub fn judge(context: &XdpContext, judge_listed: impl FnOnce(ListedPacket) -> u3
             }
         }
         Err(reason) => reason,
-    };
-    maps::count(reason, bytes);
+    }
+}
+
+/// The `XDP_*` number of what happens for `reason`.
+#[inline(always)]
+pub fn action(reason: Reason) -> u32 {
     match reason.verdict() {
         Verdict::Pass => XDP_PASS,
         Verdict::Drop => XDP_DROP,
@@ -92,6 +108,24 @@ fn unpack(packed: u64) -> (Classes, Version) {
 /// `on_hit` about it. Returns the number of the reason.
 #[inline(always)]
 pub fn judge_listed(listed: ListedPacket, on_hit: impl FnOnce(&Addresses, &Decision)) -> u32 {
+    decide_packet(listed, |context, addresses, transport, decision| {
+        if decision.class != NONE {
+            maps::count_class(decision.class, listed.bytes);
+        }
+        if decision.is_hit() {
+            record(context, addresses, transport, decision, listed.bytes);
+            on_hit(addresses, decision);
+        }
+    })
+}
+
+/// Decides about a packet of which an address is listed and hands what was found to `then`. Returns
+/// the number of the reason.
+#[inline(always)]
+pub fn decide_packet(
+    listed: ListedPacket,
+    then: impl FnOnce(&XdpContext, &Addresses, Transport, &Decision),
+) -> u32 {
     let context = XdpContext::new(listed.context);
     let (classes, version) = unpack(listed.classes);
     let packet = packet(&context);
@@ -102,13 +136,7 @@ pub fn judge_listed(listed: ListedPacket, on_hit: impl FnOnce(&Addresses, &Decis
     let transport = firewall_transport(listed.context, listed.network, is_v6);
     let transport = Transport::from_raw(transport);
     let decision = decide_listed(&Generation, &addresses, classes, transport);
-    if decision.class != NONE {
-        maps::count_class(decision.class, listed.bytes);
-    }
-    if decision.is_hit() {
-        record(&context, &addresses, transport, &decision, listed.bytes);
-        on_hit(&addresses, &decision);
-    }
+    then(&context, &addresses, transport, &decision);
     decision.reason as u32
 }
 
@@ -147,8 +175,9 @@ fn record(
     });
 }
 
+/// The packet of `context`.
 #[inline(always)]
-fn packet(context: &XdpContext) -> Packet<'_> {
+pub fn packet(context: &XdpContext) -> Packet<'_> {
     // SAFETY: the kernel promises data..data_end, the linear part, for the run of the program.
     unsafe { Packet::new(context.data(), context.data_end()) }
 }

@@ -1,8 +1,9 @@
-//! Development tasks: `cargo xtask setup`, `demo`, `test`.
+//! Development tasks: `cargo xtask setup`, `demo`, `test`, `bench`.
 //!
 //! This crate builds without anything that `setup` installs, and depends on no other member.
-//! [`setup`] brings what is missing, and [`demo`] and [`test`] begin with it.
+//! [`setup`] brings what is missing, and the others begin with it.
 
+mod bench;
 mod demo;
 mod process;
 mod setup;
@@ -32,6 +33,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Compare cost, load and memory with what could be picked instead (needs root)
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Handed to the bench as they are; 'cargo xtask bench --help' lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Check format and lints, then run every test (needs root)
     Test {
         /// Measure as well, in a release build
@@ -54,6 +62,7 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
         Task::Demo { arguments } => demo::run(&arguments),
+        Task::Bench { arguments } => bench::run(&arguments),
         Task::Test { long } => test::run(long),
     }
 }

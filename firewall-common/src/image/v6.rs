@@ -98,19 +98,44 @@ pub const fn tail(class: ClassId, address: u128, wildcard_bits: u8) -> [u64; 2] 
 /// Class of an IPv6 address, given as its upper and lower 64 bits.
 #[inline(always)]
 pub fn lookup6<L: Lines + ?Sized>(lines: &L, high: u64, low: u64) -> ClassId {
-    lookup6_with(lines, high, low, |value, key| tree6(lines, value, key))
+    lookup6_with(lines, high, |descriptor| {
+        below6(lines, high, low, descriptor, |value, key| {
+            tree6(lines, value, key)
+        })
+    })
 }
 
-/// [`lookup6`] with the search of a tree passed in: the kernel program makes [`tree6`] a function
-/// of its own, which the verifier then checks once instead of once for each level.
+/// [`lookup6`] with what follows the first level passed in, given the index of a descriptor. Most
+/// addresses have none: the kernel program makes [`below6`] a function of its own, and they cost no
+/// call.
 #[inline(always)]
 pub fn lookup6_with<L: Lines + ?Sized>(
     lines: &L,
     high: u64,
+    below: impl FnOnce(u32) -> ClassId,
+) -> ClassId {
+    let upper = (high >> 32) as u32;
+    let Some(group) = Group::find(lines, upper) else {
+        return NONE;
+    };
+    match group.descriptor(upper) {
+        Some(descriptor) => below(descriptor),
+        None => group.default(),
+    }
+}
+
+/// Class of an IPv6 address whose /24 has descriptor number `descriptor`, with the search of a tree
+/// passed in: the kernel program makes [`tree6`] a function of its own, which the verifier then
+/// checks once instead of once for each level.
+#[inline(always)]
+pub fn below6<L: Lines + ?Sized>(
+    lines: &L,
+    high: u64,
     low: u64,
+    descriptor: u32,
     tree: impl Fn(u32, u32) -> u32,
 ) -> ClassId {
-    let Some(start) = start(lines, high) else {
+    let Some(start) = start(lines, high, descriptor) else {
         return NONE;
     };
     let mut value = start.value;
@@ -128,7 +153,7 @@ pub fn lookup6_with<L: Lines + ?Sized>(
     value as ClassId
 }
 
-/// Where the first level leads to.
+/// Where a descriptor leads to.
 struct Start {
     value: u32,
     /// Bits of the address that the value already depends on: 16 or 32.
@@ -136,15 +161,8 @@ struct Start {
 }
 
 #[inline(always)]
-fn start<L: Lines + ?Sized>(lines: &L, high: u64) -> Option<Start> {
+fn start<L: Lines + ?Sized>(lines: &L, high: u64, index: u32) -> Option<Start> {
     let upper = (high >> 32) as u32;
-    let group = Group::find(lines, upper)?;
-    let Some(index) = group.descriptor(upper) else {
-        return Some(Start {
-            value: group.default().into(),
-            known_bits: 16,
-        });
-    };
     let descriptor = lines.line(index >> 3)?[(index & 7) as usize];
     let value = descriptor as u32;
     if descriptor >> 56 == 0 {

@@ -365,14 +365,17 @@ impl Answer {
     }
 
     fn verdict_in_words(&self) -> String {
-        let exempt = self
-            .sources
-            .iter()
-            .any(|it| matches!(it.asks, "protect" | "allow" | "exempt"));
+        let spared = |words: &[&str]| self.sources.iter().any(|it| words.contains(&it.asks));
         match self.verdict {
             Verdict::Blocked => "is blocked".to_owned(),
             Verdict::Monitored => "is not blocked: it is only monitored".to_owned(),
-            Verdict::NotBlocked if exempt => "is not blocked: it is exempt".to_owned(),
+            Verdict::NotBlocked if spared(&["exempt"]) => {
+                "is not blocked: all its packets pass".to_owned()
+            }
+            Verdict::NotBlocked if spared(&["allow"]) => "is not blocked: it is allowed".to_owned(),
+            Verdict::NotBlocked if spared(&["protect"]) => {
+                "is not blocked: it is protected".to_owned()
+            }
             Verdict::NotBlocked if self.ports_blocked => {
                 "is not blocked as a whole, only ports of it".to_owned()
             }

@@ -23,10 +23,11 @@ use firewall_common::{
 
 pub use counters::{Events, Gaps, Hit, boot_time, service};
 pub use link::{Change, Link};
-pub use object::Object;
+pub use object::{Object, fill};
 use pins::Pins;
 pub use trial::Trial;
 
+pub use crate::sys::fill_array;
 use crate::{config::AttachMode, image::Image, sys};
 
 /// An interface that the new generation is to run on.
@@ -143,7 +144,7 @@ impl Dataplane {
         for interface in interfaces {
             let program = object::load(&self.pins, object, number, image, interface)?;
             if programs.is_empty() {
-                object::fill(&program, image)?;
+                fill(&program, image)?;
             }
             programs.push(program);
         }

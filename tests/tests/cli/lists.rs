@@ -244,11 +244,11 @@ fn why_says_who_blocks_and_ends_accordingly() {
     for (address, words) in [
         (
             "198.51.100.1",
-            "198.51.100.1 is not blocked: it is exempt\n  allow exempts: 198.51.100.0/24",
+            "198.51.100.1 is not blocked: it is allowed\n  allow allows: 198.51.100.0/24",
         ),
         (
             "10.1.2.3",
-            "10.1.2.3 is not blocked: it is exempt\n  special is protected: 10.0.0.0/8",
+            "10.1.2.3 is not blocked: it is protected\n  special is protected: 10.0.0.0/8",
         ),
         (
             "192.0.2.1",

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use super::steps::PACKAGES;
+use super::steps::{PACKAGES, PEERS};
 
 /// Where system commands are even if the path of a login without root leaves them out.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
@@ -42,7 +42,8 @@ impl Machine {
     /// Looks at this machine.
     pub fn look() -> Self {
         let folders = folders();
-        let wanted = PACKAGES.iter().map(|package| package.command);
+        let packages = PACKAGES.iter().chain(PEERS);
+        let wanted = packages.map(|package| package.command);
         let is_there = |command: &&str| folders.iter().any(|it| it.join(command).is_file());
         Self {
             commands: wanted

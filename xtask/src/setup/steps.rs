@@ -132,6 +132,35 @@ pub const PACKAGES: &[Package] = &[
     },
 ];
 
+/// What the bench compares with, by name. Without one of them the bench says so and goes on.
+pub const PEERS: &[Package] = &[
+    Package {
+        name: "ethtool",
+        command: "ethtool",
+        why: "makes a device without an XDP program take the frames of the bench (GRO)",
+    },
+    Package {
+        name: "ipset",
+        command: "ipset",
+        why: "the bench compares with its sets",
+    },
+    Package {
+        name: "iptables",
+        command: "iptables-legacy",
+        why: "drops what an ipset has",
+    },
+    Package {
+        name: "nftables",
+        command: "nft",
+        why: "the bench compares with its sets",
+    },
+    Package {
+        name: "xdp-tools",
+        command: "xdp-filter",
+        why: "the bench compares with this other XDP filter",
+    },
+];
+
 /// The steps that `machine` needs.
 pub fn missing(machine: &Machine) -> Vec<&'static Step> {
     STEPS
@@ -142,7 +171,16 @@ pub fn missing(machine: &Machine) -> Vec<&'static Step> {
 
 /// The packages that `machine` needs.
 pub fn missing_packages(machine: &Machine) -> Vec<&'static Package> {
-    PACKAGES
+    missing_of(PACKAGES, machine)
+}
+
+/// The packages that `machine` needs to compare with.
+pub fn missing_peers(machine: &Machine) -> Vec<&'static Package> {
+    missing_of(PEERS, machine)
+}
+
+fn missing_of(packages: &'static [Package], machine: &Machine) -> Vec<&'static Package> {
+    packages
         .iter()
         .filter(|package| !machine.has(package.command))
         .collect()
@@ -182,10 +220,20 @@ mod tests {
     }
 
     #[test]
+    fn peers_are_wanted_for_the_bench_alone() {
+        let mut machine = complete();
+        assert_eq!(missing_peers(&machine).len(), PEERS.len());
+        machine.commands.insert("nft".to_owned());
+        assert_eq!(missing_peers(&machine).len(), PEERS.len() - 1);
+        assert!(missing_packages(&machine).is_empty());
+    }
+
+    #[test]
     fn an_empty_machine_needs_everything() {
         let machine = Machine::default();
         assert_eq!(missing(&machine).len(), STEPS.len());
         assert_eq!(missing_packages(&machine).len(), PACKAGES.len());
+        assert_eq!(missing_peers(&machine).len(), PEERS.len());
     }
 
     #[test]
