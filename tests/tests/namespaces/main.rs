@@ -11,3 +11,4 @@ mod names;
 mod refuse;
 mod scene;
 mod swaps;
+mod wishes;
