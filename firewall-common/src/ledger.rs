@@ -157,7 +157,8 @@ pub struct LedgerEntry {
     pub packets: u64,
     /// Their bytes, as in [`crate::reason::Count`].
     pub bytes: u64,
-    /// Nanoseconds since boot (CLOCK_BOOTTIME) of the first hit.
+    /// Nanoseconds since boot of the first hit, by CLOCK_MONOTONIC_COARSE: in steps of a tick, 1 to
+    /// 10 ms, and without the time that the machine was suspended.
     pub first_seen: u64,
     /// Nanoseconds since boot of the last hit.
     pub last_seen: u64,

@@ -132,24 +132,21 @@ pub fn decide_packet(
     let Ok(addresses) = packet.addresses_at(version, listed.network) else {
         return Reason::Truncated as u32;
     };
-    let is_v6 = u32::from(version == Version::V6);
-    let transport = firewall_transport(listed.context, listed.network, is_v6);
-    let transport = Transport::from_raw(transport);
+    let transport = match version {
+        Version::V4 => packet.transport(Version::V4, listed.network),
+        Version::V6 => Transport::from_raw(firewall_transport6(listed.context, listed.network)),
+    };
     let decision = decide_listed(&Generation, &addresses, classes, transport);
     then(&context, &addresses, transport, &decision);
     decision.reason as u32
 }
 
-/// [`Packet::transport`] as a global function.
+/// [`Packet::transport`] of an IPv6 packet as a global function: extension headers make many ways.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn firewall_transport(context: *mut xdp_md, network: u32, is_v6: u32) -> u64 {
+pub extern "C" fn firewall_transport6(context: *mut xdp_md, network: u32) -> u64 {
     let context = XdpContext::new(context);
-    let version = match is_v6 {
-        0 => Version::V4,
-        _ => Version::V6,
-    };
-    packet(&context).transport(version, network).to_raw()
+    packet(&context).transport(Version::V6, network).to_raw()
 }
 
 #[inline(always)]

@@ -75,9 +75,10 @@ pub fn service(protocol: u8, port: u16) -> String {
     }
 }
 
-/// Time since boot on the clock that the kernel program stamps hits with.
+/// Time since boot on the clock that the kernel program stamps hits with (`bpf_ktime_get_coarse_ns`,
+/// Linux 5.11), without the time that the machine was suspended.
 pub fn boot_time() -> Duration {
-    let now = clock_gettime(ClockId::Boottime);
+    let now = clock_gettime(ClockId::MonotonicCoarse);
     Duration::new(
         now.tv_sec.unsigned_abs(),
         u32::try_from(now.tv_nsec).unwrap_or(0),
