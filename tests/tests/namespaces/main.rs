@@ -10,4 +10,5 @@ mod limits;
 mod names;
 mod refuse;
 mod scene;
+mod swap_flood;
 mod swaps;
