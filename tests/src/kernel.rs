@@ -15,7 +15,9 @@ use firewall_common::{
 use rustix::mount::{UnmountFlags, unmount};
 use tempfile::TempDir;
 
-/// What the program answers (`enum xdp_action`, include/uapi/linux/bpf.h).
+/// What a program that failed answers (`enum xdp_action`, include/uapi/linux/bpf.h); ours never.
+pub const XDP_ABORTED: u32 = 0;
+/// What the program answers (likewise).
 pub const XDP_DROP: u32 = 1;
 /// Likewise.
 pub const XDP_PASS: u32 = 2;

@@ -42,7 +42,7 @@ enum Task {
     },
     /// Check format and lints, then run every test (needs root)
     Test {
-        /// Measure as well, in a release build
+        /// Run what takes minutes and measure as well, in a release build
         #[arg(long)]
         long: bool,
     },

@@ -68,9 +68,9 @@ const STAGES: &[Stage] = &[
     },
 ];
 
-/// What `--long` adds. One at a time, or they would measure each other.
-const MEASUREMENTS: Stage = Stage {
-    name: "measurements",
+/// What `--long` adds: every ignored test. One at a time, or they would measure each other.
+const LONG: Stage = Stage {
+    name: "long tests and measurements",
     arguments: &[
         "test",
         "--release",
@@ -88,7 +88,7 @@ pub fn run(long: bool) -> Result<ExitCode> {
     setup::run()?;
     let mut tally = Tally::default();
     let mut code = ExitCode::SUCCESS;
-    for stage in STAGES.iter().chain(long.then_some(&MEASUREMENTS)) {
+    for stage in STAGES.iter().chain(long.then_some(&LONG)) {
         if !stage.run(&mut tally)? {
             eprintln!("test: '{}' FAILED; the rest was not run", stage.name);
             tally.end_in_failure();

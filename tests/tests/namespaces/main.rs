@@ -10,5 +10,6 @@ mod limits;
 mod names;
 mod refuse;
 mod scene;
+mod swap_flood;
 mod swaps;
 mod wishes;

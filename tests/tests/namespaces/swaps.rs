@@ -26,26 +26,28 @@ use tests::{
 use super::scene::{BOTH, Scene, names};
 
 /// In every generation.
-const ALWAYS: [&str; 2] = ["203.0.113.7", "2001:db8:bad::7"];
+pub const ALWAYS: [&str; 2] = ["203.0.113.7", "2001:db8:bad::7"];
 /// In none.
 const NEVER: &str = "192.0.2.200";
 
 const SWAPS: u64 = 200;
 
 /// Packets to listed and ordinary addresses in turn, until told to stop.
-struct Traffic<'a> {
-    from: &'a Tap,
-    to: &'a Tap,
-    towards_gateway: [u8; 6],
-    rounds: &'a AtomicU64,
-    stop: &'a AtomicBool,
+pub struct Traffic<'a> {
+    pub from: &'a Tap,
+    pub to: &'a Tap,
+    pub towards_gateway: [u8; 6],
+    pub rounds: &'a AtomicU64,
+    pub stop: &'a AtomicBool,
+    /// After each round.
+    pub pause: Duration,
 }
 
 /// What came out on the other side.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Arrived {
-    leaked: u64,
-    good: u64,
+pub struct Arrived {
+    pub leaked: u64,
+    pub good: u64,
 }
 
 impl Arrived {
@@ -57,7 +59,7 @@ impl Arrived {
 
 impl Traffic<'_> {
     /// Takes what arrives as it comes: the buffer of a tap is finite.
-    fn flow(&self) -> Arrived {
+    pub fn flow(&self) -> Arrived {
         let [host, host6] = [HOSTS[0].0, HOSTS[0].1].map(|host| host.parse().unwrap());
         let frame = |from, to: &str, mark: &str| {
             ethernet(self.towards_gateway).ip(&udp(from, to.parse().unwrap(), mark.as_bytes()))
@@ -77,8 +79,7 @@ impl Traffic<'_> {
             while let Some(length) = self.to.receive(&mut buffer).unwrap() {
                 arrived.note(&buffer[..length]);
             }
-            // Still thousands of packets for each swap.
-            thread::sleep(Duration::from_micros(200));
+            thread::sleep(self.pause);
         }
         let rest = self
             .to
@@ -89,7 +90,7 @@ impl Traffic<'_> {
 }
 
 /// Waits until `count` more rounds of traffic were sent.
-fn more(rounds: &AtomicU64, count: u64) {
+pub fn more(rounds: &AtomicU64, count: u64) {
     let end = rounds.load(Ordering::Relaxed) + count;
     while rounds.load(Ordering::Relaxed) < end {
         thread::yield_now();
@@ -115,11 +116,13 @@ fn swapping_generations_under_traffic_leaks_nothing_and_loses_nothing() {
         towards_gateway: scene.lab.gateway_macs().unwrap().0,
         rounds: &rounds,
         stop: &stop,
+        // Still thousands of packets for each swap.
+        pause: Duration::from_micros(200),
     };
     let arrived = thread::scope(|scope| {
         let sender = scope.spawn(|| traffic.flow());
         more(&rounds, 10);
-        swap(&scene, &rounds);
+        swap(&scene, SWAPS, |_| more(&rounds, 3));
         stop.store(true, Ordering::Relaxed);
         sender.join().unwrap()
     });
@@ -127,8 +130,9 @@ fn swapping_generations_under_traffic_leaks_nothing_and_loses_nothing() {
     assert_eq!(arrived, Arrived { leaked: 0, good });
 }
 
-/// Full installs of two images in turn, and between them moves back and forth between the two.
-fn swap(scene: &Scene, rounds: &AtomicU64) {
+/// Full installs of two images in turn. `between` is told the generation that was in force before,
+/// which is removed after it.
+pub fn swap(scene: &Scene, swaps: u64, mut between: impl FnMut(u32)) {
     let dataplane = scene.dataplane();
     let interfaces = ["eth0", "eth1"].map(|name| Interface {
         name: name.to_owned(),
@@ -148,14 +152,14 @@ fn swap(scene: &Scene, rounds: &AtomicU64) {
     ]);
     let images = [wider, exact].map(|ruleset| Image::compile(&ruleset).unwrap());
     let mut number = scene.generation();
-    for swap in 0..SWAPS {
+    for swap in 0..swaps {
         let image = &images[swap as usize % 2];
         number += 1;
         dataplane
             .install(Object::Shipped, number, image, &interfaces)
             .unwrap();
+        between(number - 1);
         dataplane.remove_generation(number - 1).unwrap();
-        more(rounds, 3);
     }
 }
 

@@ -6,6 +6,7 @@ mod cases;
 mod cut;
 mod flood;
 mod ledger;
+mod million;
 mod mutated;
 mod ports;
 mod table;
@@ -37,24 +38,27 @@ const ATTACKERS: Wish = Wish::Inbound {
     connectionless: Action::Monitor,
 };
 
+/// (source, what it wishes, prefix or port of an address)
+const RULES: [(&str, Wish, &str); 15] = [
+    ("local", Wish::Drop, "203.0.113.0/24"),
+    ("local", Wish::Drop, "2001:db8:bad::/48"),
+    ("allow", Wish::Allow, "203.0.113.64/26"),
+    ("allow", Wish::Allow, "2001:db8:bad:1::/64"),
+    ("watched", Wish::Monitor, "198.51.100.0/24"),
+    ("watched", Wish::Monitor, "2001:db8:aaaa::/48"),
+    ("watched", Wish::Monitor, "203.0.113.7/32"),
+    ("cc", Wish::Drop, "192.0.2.77:443"),
+    ("cc", Wish::Drop, "192.0.2.77:53000"),
+    ("cc", Wish::Drop, "[2001:db8:3::77]:443"),
+    ("cc", Wish::Drop, "[2001:db8:3::77]:53000"),
+    ("scanners", ATTACKERS, "192.0.2.88/32"),
+    ("scanners", ATTACKERS, "2001:db8:4::/48"),
+    ("exempt", Wish::Exempt, "192.0.2.99/32"),
+    ("exempt", Wish::Exempt, "2001:db8:5::/48"),
+];
+
 fn rules() -> Ruleset {
-    ruleset(&[
-        ("local", Wish::Drop, "203.0.113.0/24"),
-        ("local", Wish::Drop, "2001:db8:bad::/48"),
-        ("allow", Wish::Allow, "203.0.113.64/26"),
-        ("allow", Wish::Allow, "2001:db8:bad:1::/64"),
-        ("watched", Wish::Monitor, "198.51.100.0/24"),
-        ("watched", Wish::Monitor, "2001:db8:aaaa::/48"),
-        ("watched", Wish::Monitor, "203.0.113.7/32"),
-        ("cc", Wish::Drop, "192.0.2.77:443"),
-        ("cc", Wish::Drop, "192.0.2.77:53000"),
-        ("cc", Wish::Drop, "[2001:db8:3::77]:443"),
-        ("cc", Wish::Drop, "[2001:db8:3::77]:53000"),
-        ("scanners", ATTACKERS, "192.0.2.88/32"),
-        ("scanners", ATTACKERS, "2001:db8:4::/48"),
-        ("exempt", Wish::Exempt, "192.0.2.99/32"),
-        ("exempt", Wish::Exempt, "2001:db8:5::/48"),
-    ])
+    ruleset(&RULES)
 }
 
 fn ip(text: &str) -> IpAddr {

@@ -8,7 +8,7 @@ use firewall_ebpf::transport::{Stage, Transport};
 use proptest::{collection::vec, prelude::*, sample::select};
 use tests::{
     frame::{ethernet, later_fragment, tcp_syn, udp},
-    kernel::{Kernel, XDP_DROP, XDP_PASS},
+    kernel::{Kernel, XDP_ABORTED, XDP_DROP, XDP_PASS},
     packet::{extension, flag, plain, protocol, tcp as header},
     rules::{addresses, decide_on_host, ip as address, transport},
     skip_unless,
@@ -72,7 +72,7 @@ fn whole_frame() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// A frame with a few bytes changed, mostly in the headers, and sometimes an end cut off.
-fn frame() -> impl Strategy<Value = Vec<u8>> {
+pub fn frame() -> impl Strategy<Value = Vec<u8>> {
     let change = (
         prop_oneof![3 => 12..80_usize, 1 => any::<usize>()],
         any::<u8>(),
@@ -90,7 +90,7 @@ fn frame() -> impl Strategy<Value = Vec<u8>> {
 
 /// What the independent parser says: the addresses, `None` where there is no IP, an error where it
 /// refuses the frame for reasons of its own.
-fn independent(frame: &[u8]) -> Result<Option<(IpAddr, IpAddr)>, String> {
+pub fn independent(frame: &[u8]) -> Result<Option<(IpAddr, IpAddr)>, String> {
     let sliced = SlicedPacket::from_ethernet(frame).map_err(|error| error.to_string())?;
     let tags = sliced.link_exts.iter();
     let tags = tags
@@ -120,7 +120,7 @@ fn independent(frame: &[u8]) -> Result<Option<(IpAddr, IpAddr)>, String> {
 }
 
 /// What the independent parser says about the transport header, where it reads one.
-fn independent_transport(frame: &[u8]) -> Option<Transport> {
+pub fn independent_transport(frame: &[u8]) -> Option<Transport> {
     let of = |protocol, stage, source, destination| Transport {
         protocol,
         stage,
@@ -155,7 +155,7 @@ fn is_pppoe(frame: &[u8]) -> bool {
 }
 
 /// Kernel = host, for one frame.
-fn compare_kernel(kernel: &Kernel, frame: &[u8]) -> Result<Reason, TestCaseError> {
+pub fn compare_kernel(kernel: &Kernel, frame: &[u8]) -> Result<Reason, TestCaseError> {
     let judged = kernel.judge(frame).unwrap();
     let host = decide_on_host(&kernel.image, frame).map(|decision| decision.reason);
     prop_assert_eq!(judged.reason, host.unwrap_or_else(|reason| reason));
@@ -165,12 +165,13 @@ fn compare_kernel(kernel: &Kernel, frame: &[u8]) -> Result<Reason, TestCaseError
     } else {
         XDP_PASS
     };
+    prop_assert_ne!(judged.action, XDP_ABORTED);
     prop_assert_eq!(judged.action, action);
     Ok(judged.reason)
 }
 
 /// Host = independent parser, where that one has an opinion. Says whether it had one.
-fn compare_parsers(frame: &[u8]) -> Result<bool, TestCaseError> {
+pub fn compare_parsers(frame: &[u8]) -> Result<bool, TestCaseError> {
     let Ok(expected) = independent(frame) else {
         return Ok(false);
     };
