@@ -33,7 +33,9 @@ impl Object {
     /// The object file.
     pub fn bytes(self) -> &'static [u8] {
         match self {
-            Self::Shipped => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/firewall")),
+            Self::Shipped => {
+                aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/firewall-kernel"))
+            }
             Self::Trace => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/firewall-trace")),
         }
     }
