@@ -152,7 +152,7 @@ pub fn decide_listed(
     let of_destination = rules.actions(destination).of(Case::Destination);
     let of_source = rules.actions(source).of(case(transport.stage));
     if of_destination == Action::Pass && of_source == Action::Pass {
-        let unjudged = (to.has_ports() || from.has_ports()) && transport.stage as u8 == 0;
+        let unjudged = (to.has_ports() || from.has_ports()) && transport.stage == Stage::Unseen;
         return Decision::no_match(match unjudged {
             true => Reason::FragmentUnjudged,
             false => Reason::NoMatch,

@@ -182,11 +182,11 @@ pub fn count(reason: Reason, bytes: u64) {
     add(COUNTERS.get_ptr_mut(reason as u32), bytes);
 }
 
-/// Counts a packet that the ledger does not know of.
+/// Counts something about the ledger.
 #[inline(always)]
-fn count_ledger(loss: LedgerCounter, bytes: u64) {
+fn count_ledger(counter: LedgerCounter, bytes: u64) {
     add(
-        COUNTERS.get_ptr_mut(Reason::ALL.len() as u32 + loss as u32),
+        COUNTERS.get_ptr_mut(Reason::ALL.len() as u32 + counter as u32),
         bytes,
     );
 }

@@ -1,0 +1,93 @@
+use super::*;
+
+fn error(text: &str) -> String {
+    format!("{:#}", Config::parse(text, "test.toml").unwrap_err())
+}
+
+#[test]
+fn the_example_in_etc_is_valid() {
+    let text = include_str!("../../../etc/firewall.toml");
+    Config::parse(text, "etc/firewall.toml").unwrap();
+}
+
+#[test]
+fn defaults_apply_to_feeds_that_say_nothing() {
+    let config = Config::parse(
+        "defaults.mode = 'enforce'\ndefaults.interval = '2h'\n\
+         [[feed]]\nname = 'a'\npath = '/a'\n\
+         [[feed]]\nname = 'b'\nurl = 'https://feeds.example/b'\nmode = 'monitor'\n",
+        "test.toml",
+    )
+    .unwrap();
+    assert_eq!(config.feeds[0].mode, Mode::Enforce);
+    assert_eq!(config.feeds[0].interval, Duration::from_secs(7200));
+    assert_eq!(config.feeds[1].mode, Mode::Monitor);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_place_and_a_suggestion() {
+    let message = error("interfaces = []\n[[feed]]\nname = 'a'\npaht = '/a'\n");
+    assert!(
+        message.starts_with("test.toml:4:1: unknown field `paht`"),
+        "{message}"
+    );
+    assert!(message.ends_with("did you mean `path`?"), "{message}");
+}
+
+#[test]
+fn a_feed_needs_exactly_one_place() {
+    assert!(error("[[feed]]\nname = 'a'\n").contains("needs a url or a path"));
+    let both = error("[[feed]]\nname = 'a'\nurl = 'https://x.example'\npath = '/a'\n");
+    assert!(both.contains("only one"));
+}
+
+#[test]
+fn two_feeds_of_one_name_are_refused() {
+    let feed = "[[feed]]\nname = 'a'\npath = '/a'\n";
+    assert!(error(&format!("{feed}{feed}")).contains("two feeds named 'a'"));
+}
+
+#[test]
+fn names_that_are_no_file_names_are_refused() {
+    for name in ["", "../a", "A", "a b", "-a", "local"] {
+        error(&format!("[[feed]]\nname = '{name}'\npath = '/a'\n"));
+    }
+}
+
+#[test]
+fn a_feed_wishes_by_mode_and_direction() {
+    use Action::{Drop, Monitor};
+    let inbound = |opening, connectionless| Wish::Inbound {
+        opening,
+        connectionless,
+    };
+    let table = [
+        ("mode = 'monitor'", Wish::Monitor),
+        ("mode = 'enforce'", Wish::Drop),
+        (
+            "mode = 'monitor'\ndirection = 'in'",
+            inbound(Monitor, Monitor),
+        ),
+        ("mode = 'enforce'\ndirection = 'in'", inbound(Drop, Monitor)),
+        (
+            "mode = 'enforce'\ndirection = 'in'\nconnectionless = 'drop'",
+            inbound(Drop, Drop),
+        ),
+        (
+            "mode = 'monitor'\ndirection = 'in'\nconnectionless = 'drop'",
+            inbound(Monitor, Monitor),
+        ),
+    ];
+    for (keys, wish) in table {
+        let text = format!("[[feed]]\nname = 'a'\npath = '/a'\n{keys}\n");
+        let config = Config::parse(&text, "test.toml").unwrap();
+        assert_eq!(config.feeds[0].wish(), wish, "{keys}");
+    }
+    let message = error("[[feed]]\nname = 'a'\npath = '/a'\nconnectionless = 'drop'\n");
+    assert!(message.contains("for direction = \"in\""), "{message}");
+}
+
+#[test]
+fn a_hasty_interval_is_refused() {
+    assert!(error("[[feed]]\nname='a'\npath='/a'\ninterval='10s'\n").contains("shorter"));
+}
