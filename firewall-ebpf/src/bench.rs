@@ -21,10 +21,11 @@ mod bpf {
     };
     use firewall_common::{class::NONE, reason::Reason};
     use firewall_ebpf::{
+        context::PacketContext,
         filter::Rules,
         maps::{self, Generation},
         packet::{Addresses, Halves, Version},
-        program::{ListedPacket, action, decide_packet, judge, judge_listed, packet, reason},
+        program::{ListedPacket, action, decide_packet, judge, judge_listed, reason},
     };
 
     const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
@@ -104,7 +105,7 @@ mod bpf {
     /// Parses. What it answers depends on every bit of both addresses, or some would not be read.
     #[inline(always)]
     fn parse_only(context: &XdpContext) -> u32 {
-        match packet(context).addresses() {
+        match context.ctx.addresses() {
             Ok(it) if it.source == it.destination => XDP_DROP,
             Ok(_) => XDP_PASS,
             Err(_) => XDP_ABORTED,
@@ -114,7 +115,7 @@ mod bpf {
     /// Parses and decides by what `rules` answers.
     #[inline(always)]
     fn parse_and(context: &XdpContext, reason: impl FnOnce(&Addresses) -> Reason) -> u32 {
-        match packet(context).addresses() {
+        match context.ctx.addresses() {
             Ok(addresses) => action(reason(&addresses)),
             Err(_) => XDP_ABORTED,
         }
@@ -123,7 +124,7 @@ mod bpf {
     /// The product without counting anything.
     #[inline(always)]
     fn lookup(context: &XdpContext) -> u32 {
-        action(reason(context, 0, |it| {
+        action(reason(context.ctx, 0, |it| {
             bench_decide(it.context, it.network, it.classes)
         }))
     }
@@ -131,17 +132,17 @@ mod bpf {
     /// The product without its ledger.
     #[inline(always)]
     fn counters(context: &XdpContext) -> u32 {
-        judge(context, |it| {
+        action(judge(context.ctx, |it| {
             bench_count(it.context, it.network, it.classes, it.bytes)
-        })
+        }))
     }
 
     /// All of the product.
     #[inline(always)]
     fn ledger(context: &XdpContext) -> u32 {
-        judge(context, |it| {
+        action(judge(context.ctx, |it| {
             bench_record(it.context, it.network, it.classes, it.bytes)
-        })
+        }))
     }
 
     /// What follows a listed address is a global function, as in the product.
@@ -154,7 +155,7 @@ mod bpf {
             classes,
             bytes: 0,
         };
-        decide_packet(listed, |_, _, _, _| {})
+        decide_packet(listed, |_, _, _| {})
     }
 
     /// The same with the counter of the class.
@@ -172,7 +173,7 @@ mod bpf {
             classes,
             bytes,
         };
-        decide_packet(listed, |_, _, _, decision| {
+        decide_packet(listed, |_, _, decision| {
             if decision.class != NONE {
                 maps::count_class(decision.class, bytes);
             }

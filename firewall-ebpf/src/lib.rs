@@ -1,7 +1,9 @@
-//! The kernel program: one XDP program that judges each received packet by both its addresses.
+//! The kernel program: judges each packet by both its addresses, received ones at XDP, and at TCX those
+//! that XDP does not see.
 //!
-//! Reading order: `program::judge` is the way of a packet; [`packet`] finds the addresses (the only
-//! code that reads packet memory), [`transport`] what follows them, [`filter`] decides, `maps` is what is shared with user space.
+//! Reading order: `program::judge` is the way of a packet; `context` is what the two hooks hand it,
+//! [`packet`] finds the addresses (the only code that reads packet memory), [`transport`] what follows
+//! them, [`filter`] decides, `maps` is what is shared with user space.
 //! On the host parser and decision are plain Rust and can be tested; the rest needs a kernel.
 
 #![cfg_attr(target_arch = "bpf", no_std, feature(core_intrinsics))]
@@ -13,6 +15,8 @@
     )
 )]
 
+#[cfg(any(target_arch = "bpf", feature = "lint"))]
+pub mod context;
 pub mod filter;
 #[cfg(any(target_arch = "bpf", feature = "lint"))]
 pub mod maps;

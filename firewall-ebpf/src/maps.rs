@@ -77,6 +77,26 @@ static GENERATION: u32 = 0;
 #[unsafe(no_mangle)]
 static PORT_COUNT: u32 = 0;
 
+/// Whether packets start with an Ethernet header here, likewise. Only TCX knows others.
+#[unsafe(no_mangle)]
+static ETHERNET: u32 = 1;
+
+/// Whether only what this machine itself sends is judged, likewise.
+#[unsafe(no_mangle)]
+static OWN_TRAFFIC: u32 = 0;
+
+/// Whether packets start with an Ethernet header.
+#[inline(always)]
+pub fn has_ethernet() -> bool {
+    constant(&ETHERNET) != 0
+}
+
+/// Whether only what this machine itself sends is judged.
+#[inline(always)]
+pub fn own_traffic_only() -> bool {
+    constant(&OWN_TRAFFIC) != 0
+}
+
 /// The role of this copy's interface.
 #[inline(always)]
 pub fn role() -> Role {

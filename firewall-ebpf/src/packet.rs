@@ -154,6 +154,18 @@ impl<'a> Packet<'a> {
         let start = self.start;
         let protocol = self.network_protocol()?;
         let network = (self.start - start) as u32;
+        self.network_header(protocol, network)
+    }
+
+    /// The addresses of a packet without an Ethernet header, which the kernel takes for one of
+    /// ethertype `protocol`.
+    #[inline(always)]
+    pub fn addresses_of(mut self, protocol: u16) -> Result<Addresses, Reason> {
+        self.network_header(protocol, 0)
+    }
+
+    #[inline(always)]
+    fn network_header(&mut self, protocol: u16, network: u32) -> Result<Addresses, Reason> {
         match protocol {
             ethertype::IPV4 => self.ipv4(network),
             ethertype::IPV6 => self.ipv6(network),

@@ -4,14 +4,9 @@
 //! point calls its global function, which the verifier looks at once and not again for every way
 //! through the headers that leads there. It is handed numbers only and reads the packet again.
 
-use aya_ebpf::{
-    EbpfContext,
-    bindings::{
-        xdp_action::{XDP_DROP, XDP_PASS},
-        xdp_md,
-    },
-    helpers::generated::bpf_xdp_get_buff_len,
-    programs::XdpContext,
+use aya_ebpf::bindings::{
+    tcx_action_base::{TCX_DROP, TCX_NEXT},
+    xdp_action::{XDP_DROP, XDP_PASS},
 };
 use firewall_common::{
     class::{ClassId, NONE},
@@ -20,17 +15,18 @@ use firewall_common::{
 };
 
 use crate::{
+    context::PacketContext,
     filter::{Classes, Decision, decide_listed, inside_sends, ledger_key},
     maps::{self, Generation, Hit},
-    packet::{Addresses, Packet, Sender, Version},
+    packet::{Addresses, Sender, Version},
     transport::Transport,
 };
 
 /// A packet of which an address is listed.
 #[derive(Clone, Copy)]
-pub struct ListedPacket {
+pub struct ListedPacket<C> {
     /// Context of the program.
-    pub context: *mut xdp_md,
+    pub context: C,
     /// Where the IP header starts, in bytes from the start of the packet.
     pub network: u32,
     /// Class of the source below, of the destination in the upper 16 bits; above, 1 for IPv6.
@@ -40,30 +36,32 @@ pub struct ListedPacket {
 }
 
 /// Judges the packet of `context` and counts it; where an address is listed, the number of the reason
-/// is what `judge_listed` says. Returns the `XDP_*` number of the verdict.
+/// is what `judge_listed` says.
 #[inline(always)]
-pub fn judge(context: &XdpContext, judge_listed: impl FnOnce(ListedPacket) -> u32) -> u32 {
-    // SAFETY: the context is the one this program was called with.
-    let bytes = unsafe { bpf_xdp_get_buff_len(context.as_ptr().cast()) };
+pub fn judge<C: PacketContext>(
+    context: C,
+    judge_listed: impl FnOnce(ListedPacket<C>) -> u32,
+) -> Reason {
+    let bytes = context.bytes();
     let reason = reason(context, bytes, judge_listed);
     maps::count(reason, bytes);
-    action(reason)
+    reason
 }
 
 /// Why the packet of `context`, `bytes` long, passes or not: [`judge`] without counting.
 #[inline(always)]
-pub fn reason(
-    context: &XdpContext,
+pub fn reason<C: PacketContext>(
+    context: C,
     bytes: u64,
-    judge_listed: impl FnOnce(ListedPacket) -> u32,
+    judge_listed: impl FnOnce(ListedPacket<C>) -> u32,
 ) -> Reason {
-    match packet(context).addresses() {
+    match context.addresses() {
         Ok(addresses) => {
             let classes = Classes::of(&Generation, &addresses);
             match classes.are_none() {
                 true => Reason::NoMatch,
                 false => Reason::from_raw(judge_listed(ListedPacket {
-                    context: context.as_ptr().cast(),
+                    context,
                     network: addresses.network,
                     classes: pack(classes, addresses.version),
                     bytes,
@@ -80,6 +78,15 @@ pub fn action(reason: Reason) -> u32 {
     match reason.verdict() {
         Verdict::Pass => XDP_PASS,
         Verdict::Drop => XDP_DROP,
+    }
+}
+
+/// The `TCX_*` number of what happens for `reason`. What passes goes on to whoever comes next.
+#[inline(always)]
+pub fn tcx_action(reason: Reason) -> i32 {
+    match reason.verdict() {
+        Verdict::Pass => TCX_NEXT,
+        Verdict::Drop => TCX_DROP,
     }
 }
 
@@ -107,13 +114,16 @@ fn unpack(packed: u64) -> (Classes, Version) {
 /// Judges a packet of which an address is listed, counts its class, records its hit and tells
 /// `on_hit` about it. Returns the number of the reason.
 #[inline(always)]
-pub fn judge_listed(listed: ListedPacket, on_hit: impl FnOnce(&Addresses, &Decision)) -> u32 {
-    decide_packet(listed, |context, addresses, transport, decision| {
+pub fn judge_listed<C: PacketContext>(
+    listed: ListedPacket<C>,
+    on_hit: impl FnOnce(&Addresses, &Decision),
+) -> u32 {
+    decide_packet(listed, |addresses, transport, decision| {
         if decision.class != NONE {
             maps::count_class(decision.class, listed.bytes);
         }
         if decision.is_hit() {
-            record(context, addresses, transport, decision, listed.bytes);
+            record(listed, addresses, transport, decision);
             on_hit(addresses, decision);
         }
     })
@@ -122,59 +132,45 @@ pub fn judge_listed(listed: ListedPacket, on_hit: impl FnOnce(&Addresses, &Decis
 /// Decides about a packet of which an address is listed and hands what was found to `then`. Returns
 /// the number of the reason.
 #[inline(always)]
-pub fn decide_packet(
-    listed: ListedPacket,
-    then: impl FnOnce(&XdpContext, &Addresses, Transport, &Decision),
+pub fn decide_packet<C: PacketContext>(
+    listed: ListedPacket<C>,
+    then: impl FnOnce(&Addresses, Transport, &Decision),
 ) -> u32 {
-    let context = XdpContext::new(listed.context);
+    let ListedPacket {
+        context, network, ..
+    } = listed;
     let (classes, version) = unpack(listed.classes);
-    let packet = packet(&context);
-    let Ok(addresses) = packet.addresses_at(version, listed.network) else {
+    context.reach_transport();
+    let Ok(addresses) = context.packet().addresses_at(version, network) else {
         return Reason::Truncated as u32;
     };
     let transport = match version {
-        Version::V4 => packet.transport(Version::V4, listed.network),
-        Version::V6 => Transport::from_raw(firewall_transport6(listed.context, listed.network)),
+        Version::V4 => context.packet().transport(Version::V4, network),
+        Version::V6 => Transport::from_raw(context.transport6(network)),
     };
     let decision = decide_listed(&Generation, &addresses, classes, transport);
-    then(&context, &addresses, transport, &decision);
+    then(&addresses, transport, &decision);
     decision.reason as u32
 }
 
-/// [`Packet::transport`] of an IPv6 packet as a global function: extension headers make many ways.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn firewall_transport6(context: *mut xdp_md, network: u32) -> u64 {
-    let context = XdpContext::new(context);
-    packet(&context).transport(Version::V6, network).to_raw()
-}
-
 #[inline(always)]
-fn record(
-    context: &XdpContext,
+fn record<C: PacketContext>(
+    listed: ListedPacket<C>,
     addresses: &Addresses,
     transport: Transport,
     decision: &Decision,
-    bytes: u64,
 ) {
     let key = ledger_key(addresses, transport, decision.listed, maps::role());
     let sender = match Direction::from_raw(key.direction) {
-        Some(direction) if inside_sends(direction, decision.listed) => packet(context).sender(),
+        Some(direction) if inside_sends(direction, decision.listed) => listed.context.sender(),
         _ => Sender::default(),
     };
     maps::record(&Hit {
         key,
         class: decision.class,
         reason: decision.reason,
-        interface: context.ingress_ifindex() as u32,
-        bytes,
+        interface: listed.context.interface(),
+        bytes: listed.bytes,
         sender,
     });
-}
-
-/// The packet of `context`.
-#[inline(always)]
-pub fn packet(context: &XdpContext) -> Packet<'_> {
-    // SAFETY: the kernel promises data..data_end, the linear part, for the run of the program.
-    unsafe { Packet::new(context.data(), context.data_end()) }
 }

@@ -6,26 +6,52 @@
 
 #[cfg(target_arch = "bpf")]
 mod bpf {
-    use aya_ebpf::{macros::xdp, programs::XdpContext};
+    use aya_ebpf::{
+        EbpfContext,
+        bindings::tcx_action_base::TCX_NEXT,
+        macros::{classifier, xdp},
+        programs::{TcContext, XdpContext},
+    };
     use aya_log_ebpf::info;
     use firewall_ebpf::{
-        packet::Halves,
-        program::{judge, judge_listed},
+        context::is_judged,
+        filter::Decision,
+        packet::{Addresses, Halves},
+        program::{action, judge, judge_listed, tcx_action},
     };
 
-    /// Entry point.
+    /// Entry point of XDP.
     #[xdp(frags)]
     pub fn firewall(context: XdpContext) -> u32 {
-        judge(&context, |listed| {
+        action(judge(context.ctx, |listed| {
             judge_listed(listed, |addresses, decision| {
-                let (reason, class) = (decision.reason.as_str(), decision.class);
-                let (source, destination) = (bytes(addresses.source), bytes(addresses.destination));
-                info!(
-                    &context,
-                    "{} {:i} -> {:i} class {}", reason, source, destination, class
-                );
+                say(&context, addresses, decision)
             })
-        })
+        }))
+    }
+
+    /// Entry point of TCX.
+    #[classifier]
+    pub fn firewall_tcx(context: TcContext) -> i32 {
+        let skb = context.skb.skb;
+        if !is_judged(skb) {
+            return TCX_NEXT;
+        }
+        tcx_action(judge(skb, |listed| {
+            judge_listed(listed, |addresses, decision| {
+                say(&context, addresses, decision)
+            })
+        }))
+    }
+
+    #[inline(always)]
+    fn say(context: &impl EbpfContext, addresses: &Addresses, decision: &Decision) {
+        let (reason, class) = (decision.reason.as_str(), decision.class);
+        let (source, destination) = (bytes(addresses.source), bytes(addresses.destination));
+        info!(
+            context,
+            "{} {:i} -> {:i} class {}", reason, source, destination, class
+        );
     }
 
     fn bytes((high, low): Halves) -> [u8; 16] {

@@ -145,6 +145,8 @@ pub struct Config {
     pub inside_prefixes: Vec<IpNet>,
     /// How to attach.
     pub attach: AttachMode,
+    /// Whether what this machine itself sends is judged, where it leaves to the outside.
+    pub own_traffic: bool,
     /// Feeds, in the order of the files.
     pub feeds: Vec<Feed>,
 }
@@ -157,6 +159,7 @@ struct File {
     outside: Vec<String>,
     inside_prefixes: Vec<IpNet>,
     attach: Option<AttachMode>,
+    own_traffic: Option<bool>,
     defaults: Defaults,
     feed: Vec<FeedEntry>,
 }
@@ -232,6 +235,7 @@ impl Config {
         self.inside_prefixes
             .extend(file.inside_prefixes.iter().map(IpNet::trunc));
         self.attach = file.attach.unwrap_or(self.attach);
+        self.own_traffic = file.own_traffic.unwrap_or(self.own_traffic);
         for entry in file.feed {
             let feed = entry
                 .finish(&file.defaults)

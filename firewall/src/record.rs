@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    dataplane::{Hook, Interface},
     image::{Class, Image},
     ruleset::SourceId,
     state,
@@ -42,11 +43,25 @@ pub struct Record {
 /// An interface of a generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedInterface {
-    /// Name.
+    /// Name of the attachment ([`Hook::attachment`]).
     pub name: String,
     /// Where it looks to.
     #[serde(with = "role_name")]
     pub role: Role,
+    /// Where on the device the program stands.
+    #[serde(default)]
+    pub hook: Hook,
+}
+
+/// The attachment `name` as `before` wrote it down, for a generation that only moves it.
+pub fn attached(name: String, before: Option<&Record>) -> Interface {
+    let recorded = before.and_then(|record| record.interface(&name));
+    Interface {
+        role: recorded.map_or(Role::Unknown, |interface| interface.role),
+        hook: recorded.map_or(Hook::guess(&name), |interface| interface.hook),
+        name,
+        attach: None,
+    }
 }
 
 /// A class of a generation.

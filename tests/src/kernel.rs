@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use firewall::{
-    dataplane::{Dataplane, Events, Hit, Interface, Trial},
+    dataplane::{Dataplane, Events, Hit, Hook, Interface, Trial},
     image::Image,
     ruleset::Ruleset,
 };
@@ -21,6 +21,15 @@ pub const XDP_ABORTED: u32 = 0;
 pub const XDP_DROP: u32 = 1;
 /// Likewise.
 pub const XDP_PASS: u32 = 2;
+
+/// What the program at TCX answers (`enum tcx_action_base`, likewise); `TCX_NEXT` is -1.
+pub const TCX_DROP: u32 = 2;
+/// Likewise.
+pub const TCX_NEXT: u32 = u32::MAX;
+
+/// Bytes of `struct __sk_buff` (likewise), and where `ingress_ifindex` is in it.
+const SK_BUFF: usize = 192;
+const INGRESS_IFINDEX: usize = 9 * 4;
 
 /// Name of the interface that the copy believes to be for.
 const INTERFACE: &str = "trial0";
@@ -76,6 +85,11 @@ pub struct Judged {
 impl Kernel {
     /// Loads `ruleset` for an interface of `role`.
     pub fn new(ruleset: &Ruleset, role: Role) -> Result<Self> {
+        Self::at(ruleset, role, Hook::Xdp)
+    }
+
+    /// The same, to stand at `hook`.
+    pub fn at(ruleset: &Ruleset, role: Role, hook: Hook) -> Result<Self> {
         let bpffs = Bpffs::new()?;
         let dataplane = Dataplane::new(bpffs.path());
         dataplane.prepare()?;
@@ -83,6 +97,7 @@ impl Kernel {
         let interface = Interface {
             name: INTERFACE.to_owned(),
             role,
+            hook,
             attach: None,
         };
         let trial = dataplane.try_out(GENERATION, &image, interface)?;
@@ -99,10 +114,23 @@ impl Kernel {
         self.trial.judge(frame)
     }
 
+    /// The answer of a program at TCX to a packet that came in by the device of this index; 0 if this
+    /// machine sends it.
+    pub fn answer_from(&self, frame: &[u8], ingress: u32) -> Result<u32> {
+        let mut context = [0; SK_BUFF];
+        context[INGRESS_IFINDEX..][..4].copy_from_slice(&ingress.to_ne_bytes());
+        self.trial.judge_from(frame, Some(&context))
+    }
+
     /// The program's answer, and what it counted.
     pub fn judge(&self, frame: &[u8]) -> Result<Judged> {
+        self.judge_by(|kernel| kernel.answer(frame))
+    }
+
+    /// The same of `answer`.
+    pub fn judge_by(&self, answer: impl FnOnce(&Self) -> Result<u32>) -> Result<Judged> {
         let before = self.reasons()?;
-        let action = self.answer(frame)?;
+        let action = answer(self)?;
         let after = self.reasons()?;
         let mut moved = after.iter().zip(&before).filter(|(new, old)| new != old);
         let ((reason, new), (_, old)) = moved.next().context("no counter moved")?;

@@ -15,14 +15,17 @@ fn bpftool_loads_the_shipped_object() {
     let folder = tempfile::tempdir().unwrap();
     let object = folder.path().join("firewall.o");
     fs::write(&object, Object::Shipped.bytes()).unwrap();
-    let pin = bpffs.path().join("loaded");
-    let (object, pin) = (object.display().to_string(), pin.display().to_string());
-    command("bpftool", &["prog", "load", &object, &pin]).unwrap();
-    let shown = command("bpftool", &["-j", "prog", "show", "pinned", &pin]).unwrap();
-    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
-    assert_eq!(shown["type"], "xdp");
-    assert_eq!(shown["name"], "firewall");
-    assert_eq!(shown["gpl_compatible"], true);
+    let pins = bpffs.path().join("loaded");
+    let (object, pins) = (object.display().to_string(), pins.display().to_string());
+    command("bpftool", &["prog", "loadall", &object, &pins]).unwrap();
+    for (name, kind) in [("firewall", "xdp"), ("firewall_tcx", "sched_cls")] {
+        let pin = format!("{pins}/{name}");
+        let shown = command("bpftool", &["-j", "prog", "show", "pinned", &pin]).unwrap();
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(shown["type"], kind);
+        assert_eq!(shown["name"], name);
+        assert_eq!(shown["gpl_compatible"], true);
+    }
 }
 
 #[test]

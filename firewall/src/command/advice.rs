@@ -2,12 +2,20 @@
 
 use firewall_common::ledger::Role;
 
-use crate::{image::MAX_CLASSES, network::Network, record::Record};
+use crate::{
+    dataplane::is_own,
+    image::MAX_CLASSES,
+    network::{LinkLayer, Network},
+    record::{Record, RecordedInterface},
+};
 
 /// One sentence for each thing that the operator can do something about.
 pub fn advice(record: &Record, network: &Network) -> Vec<String> {
     let callers = telling_callers_apart(record).map(str::to_owned);
-    callers.into_iter().chain(uncovered(network)).collect()
+    callers
+        .into_iter()
+        .chain(uncovered(record, network))
+        .collect()
 }
 
 /// That some sources cannot be told apart, if so.
@@ -32,7 +40,9 @@ fn telling_callers_apart(record: &Record) -> Option<&'static str> {
     {
         return None;
     }
-    Some(match record.interfaces.len() {
+    let own = |interface: &&RecordedInterface| is_own(&interface.name);
+    let devices = record.interfaces.len() - record.interfaces.iter().filter(own).count();
+    Some(match devices {
         1 => {
             "with one interface only, callers behind NAT cannot be named from here; attach to the \
              inside interfaces as well ('interfaces' in the configuration)"
@@ -44,16 +54,21 @@ fn telling_callers_apart(record: &Record) -> Option<&'static str> {
     })
 }
 
-/// Default routes over devices that XDP cannot be attached to.
-fn uncovered(network: &Network) -> impl Iterator<Item = String> {
+/// Default routes over devices that are not Ethernet ports, so that nobody chose them.
+fn uncovered(record: &Record, network: &Network) -> impl Iterator<Item = String> {
     network
         .devices
         .iter()
-        .filter(|device| network.default_route_devices.contains(&device.index) && !device.ethernet)
+        .filter(|device| {
+            network.default_route_devices.contains(&device.index)
+                && device.link_layer != LinkLayer::Ethernet
+                && record.interface(&device.name).is_none()
+        })
         .map(|device| {
             format!(
                 "the default route goes over {0}, which has no Ethernet header: name the Ethernet \
-                 port that carries {0} in 'interfaces' and 'outside', or its traffic is not judged",
+                 port that carries {0} in 'interfaces' and 'outside', or {0} itself (Linux 6.6), or \
+                 its traffic is not judged",
                 device.name
             )
         })
@@ -64,12 +79,13 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{network::Device, record::RecordedInterface};
+    use crate::{dataplane::Hook, network::Device};
 
     fn record(roles: &[Role]) -> Record {
         let interface = |(index, &role)| RecordedInterface {
             name: format!("eth{index}"),
             role,
+            hook: Hook::Xdp,
         };
         Record {
             number: 1,
@@ -117,5 +133,16 @@ mod tests {
             said[0].contains("ppp0") && said[0].contains("Ethernet port"),
             "{said:?}"
         );
+        let mut covered = record(&[Role::Inside, Role::Outside]);
+        covered.interfaces[1].name = "ppp0".into();
+        assert!(advice(&covered, &network).is_empty());
+    }
+
+    #[test]
+    fn own_traffic_makes_no_second_interface() {
+        let mut record = record(&[Role::Unknown, Role::Unknown]);
+        record.interfaces[1].name = "eth0:own".into();
+        let said = advice(&record, &Network::default());
+        assert!(said[0].contains("one interface only"), "{said:?}");
     }
 }

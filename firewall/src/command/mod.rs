@@ -103,6 +103,7 @@ fn report(outcome: &Outcome) {
                 "{interface}: attached in generic mode: the driver has no native XDP, each packet \
                  costs more"
             ),
+            Change::AttachedTcx => eprintln!("{interface}: attached, to TCX"),
             Change::Gone => eprintln!("{interface}: detached, its device is gone"),
             Change::Moved => {}
         }

@@ -1,15 +1,16 @@
 //! `reload`: take configuration and lists into force now, and tell a live run to read them again.
 
 use anyhow::{Context, Result};
-use firewall_common::ledger::Role;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Ending, ending};
 use crate::{
-    dataplane::{Interface, Link},
+    config::Config,
+    dataplane::{Interface, Link, device, is_own},
     filter::{Filter, Outcome, Wanted},
     network::Network,
     protected::network_namespace,
+    record,
 };
 
 /// Detaches what is no longer configured and enforces the rest. Attaching is for a live run.
@@ -55,16 +56,21 @@ fn check_names(filter: &Filter) -> Result<()> {
 
 /// The attached interfaces that are still configured.
 fn configured(filter: &Filter, attached: &[Link]) -> Result<Vec<Interface>> {
-    let names = &filter.config.interfaces;
-    let record = filter.in_force()?;
-    let role = |name: &str| record.as_ref()?.interface(name).map(|known| known.role);
-    let stays = |link: &&Link| names.is_empty() || names.contains(&link.interface);
-    let interface = |link: &Link| Interface {
-        role: role(&link.interface).unwrap_or(Role::Unknown),
-        name: link.interface.clone(),
-        attach: None,
+    let Config {
+        interfaces: names,
+        own_traffic,
+        ..
+    } = &filter.config;
+    let before = filter.in_force()?;
+    let stays = |link: &&Link| {
+        let device = device(&link.interface);
+        (names.is_empty() || names.iter().any(|name| name == device))
+            && (*own_traffic || !is_own(&link.interface))
     };
-    Ok(attached.iter().filter(stays).map(interface).collect())
+    let stay = attached.iter().filter(stays);
+    Ok(stay
+        .map(|link| record::attached(link.interface.clone(), before.as_ref()))
+        .collect())
 }
 
 fn none_configured(filter: &Filter, attached: &[Link]) -> String {

@@ -3,6 +3,7 @@
 mod daemon;
 mod feeds;
 mod sightings;
+mod wanted;
 mod watch;
 
 use anyhow::{Context, Result};

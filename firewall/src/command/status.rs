@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Ending, advice, table, write_json};
 use crate::{
-    dataplane::Link,
+    dataplane::{Hook, Link, is_own},
     feed::store::Stalled,
     filter::Filter,
     inputs::{Inputs, read_lists},
@@ -117,18 +117,21 @@ fn interfaces(
         .collect()
 }
 
-/// The interfaces that should enforce: those of the configuration, or those that `run` chose.
+/// The attachments that should enforce: those of the configuration, or those that `run` chose.
 fn wanted(filter: &Filter, record: Option<&Record>) -> Vec<String> {
-    if !filter.config.interfaces.is_empty() {
-        return filter.config.interfaces.clone();
-    }
     let recorded = record
         .map(|record| record.interfaces.as_slice())
         .unwrap_or_default();
-    recorded
-        .iter()
-        .map(|interface| interface.name.clone())
-        .collect()
+    let devices = recorded.iter().filter(|interface| !is_own(&interface.name));
+    let mut names = match filter.config.interfaces.as_slice() {
+        [] => devices.clone().map(|device| device.name.clone()).collect(),
+        configured => configured.to_vec(),
+    };
+    if filter.config.own_traffic {
+        let egress = devices.filter(|device| device.role != Role::Inside);
+        names.extend(egress.map(|device| Hook::OWN_TRAFFIC.attachment(&device.name)));
+    }
+    names
 }
 
 /// Devices, where the filter is in our network namespace.
@@ -152,11 +155,17 @@ fn interface(
         None => None,
     };
     let xdp = network.and_then(|network| network.device(&name)?.xdp);
+    let is_xdp = recorded.map_or(Hook::guess(&name), |interface| interface.hook) == Hook::Xdp;
+    let mode = match xdp {
+        _ if !is_xdp => Some("tcx"),
+        Some(xdp) if xdp.native => Some("native"),
+        other => other.map(|_| "generic"),
+    };
     Ok(Interface {
         role: recorded
             .map_or(Role::Unknown, |interface| interface.role)
             .as_str(),
-        mode: xdp.map(|xdp| if xdp.native { "native" } else { "generic" }),
+        mode,
         generation,
         state: match link {
             Some(link) if link.index == 0 => "device gone",

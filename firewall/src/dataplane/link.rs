@@ -4,14 +4,15 @@ use std::{fs, io, os::fd::AsFd};
 
 use anyhow::{Context, Result, anyhow, bail};
 use aya::programs::{
-    ProgramError, Xdp,
+    LinkOrder, Program, ProgramError, SchedClassifier, TcAttachType, Xdp,
     links::{FdLink, LinkError},
     loaded_programs,
+    tc::TcAttachOptions,
     xdp::XdpMode,
 };
 
 use super::{
-    Interface,
+    Attach, Interface, hook,
     pins::{Pins, open},
 };
 use crate::{config::AttachMode, sys};
@@ -19,7 +20,7 @@ use crate::{config::AttachMode, sys};
 /// A pinned attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Interface that it was made for.
+    /// Its name ([`super::Hook::attachment`]).
     pub interface: String,
     /// Index of the device; 0 when the device is gone.
     pub index: u32,
@@ -34,6 +35,8 @@ pub enum Change {
     AttachedNative,
     /// Attached behind the driver, slower.
     AttachedGeneric,
+    /// Attached to TCX, where packets have left the driver or not reached it yet.
+    AttachedTcx,
     /// It ran an older generation, and was moved.
     Moved,
     /// Its device is gone: the attachment was removed.
@@ -49,7 +52,7 @@ pub fn find(pins: &Pins, interface: &str) -> Result<Option<Link>> {
     let link = open(&path)?;
     let foreign = || {
         format!(
-            "the pin {} is no XDP link; remove it, then run 'firewall run' again",
+            "the pin {} is no XDP or TCX link; remove it, then run 'firewall run' again",
             path.display()
         )
     };
@@ -64,7 +67,7 @@ pub fn find(pins: &Pins, interface: &str) -> Result<Option<Link>> {
 /// `attach` says so.
 pub fn put(
     pins: &Pins,
-    program: &mut Xdp,
+    program: &mut Program,
     interface: &Interface,
     existing: Option<&Link>,
 ) -> Result<Change> {
@@ -76,9 +79,9 @@ pub fn put(
         (Some(link), Some(attach)) => {
             // The device went away, or another one took its name: this link cannot follow.
             remove(pins, &link.interface)?;
-            make(pins, program, interface, attach.index, attach.mode)
+            make(pins, program, interface, attach)
         }
-        (None, Some(attach)) => make(pins, program, interface, attach.index, attach.mode),
+        (None, Some(attach)) => make(pins, program, interface, attach),
         (None, None) => bail!("nothing is attached to {}", interface.name),
     }
 }
@@ -104,13 +107,33 @@ pub fn replace(pins: &Pins, program: impl AsFd, link: &Link) -> Result<Change> {
 
 fn make(
     pins: &Pins,
-    program: &mut Xdp,
+    program: &mut Program,
     interface: &Interface,
-    index: u32,
-    mode: AttachMode,
+    attach: &Attach,
 ) -> Result<Change> {
     let name = &interface.name;
-    let (link, change) = match mode {
+    let (link, change) = match interface.hook.tcx() {
+        Some(end) => (
+            attach_tcx(program, hook::device(name), end).map_err(|error| explain_tcx(error, name)),
+            Change::AttachedTcx,
+        ),
+        None => {
+            let (link, change) = attach_xdp(program.try_into()?, attach);
+            (
+                link.map_err(|error| explain(error, name, attach.index)),
+                change,
+            )
+        }
+    };
+    link?
+        .pin(pins.link(name))
+        .with_context(|| format!("cannot pin the attachment of {name}"))?;
+    Ok(change)
+}
+
+fn attach_xdp(program: &mut Xdp, wanted: &Attach) -> (Result<FdLink, ProgramError>, Change) {
+    let index = wanted.index;
+    match wanted.mode {
         AttachMode::Native => (
             attach(program, index, XdpMode::Driver),
             Change::AttachedNative,
@@ -126,20 +149,31 @@ fn make(
             ),
             other => (other, Change::AttachedNative),
         },
-    };
-    let link = link.map_err(|error| explain(error, name, index))?;
-    link.pin(pins.link(name))
-        .with_context(|| format!("cannot pin the attachment of {name}"))?;
-    Ok(change)
+    }
+}
+
+/// Attaches in front of all other programs: what they let pass without asking further would not come
+/// to us.
+fn attach_tcx(
+    program: &mut Program,
+    device: &str,
+    end: TcAttachType,
+) -> Result<FdLink, ProgramError> {
+    let program: &mut SchedClassifier = program.try_into()?;
+    let order = TcAttachOptions::TcxOrder(LinkOrder::first());
+    let id = program.attach_with_options(device, end, order)?;
+    program.take_link(id)?.try_into().map_err(no_fd_link)
 }
 
 /// Attaches by a BPF link; a netlink attachment, to which aya falls back on `EINVAL`, cannot be
 /// pinned and would outlive us unseen, so it is taken off again.
 fn attach(program: &mut Xdp, index: u32, mode: XdpMode) -> Result<FdLink, ProgramError> {
     let id = program.attach_to_if_index(index, mode)?;
-    let link = program.take_link(id)?;
-    link.try_into()
-        .map_err(|_: LinkError| ProgramError::IOError(io::Error::from_raw_os_error(libc::EINVAL)))
+    program.take_link(id)?.try_into().map_err(no_fd_link)
+}
+
+fn no_fd_link(_: LinkError) -> ProgramError {
+    ProgramError::IOError(io::Error::from_raw_os_error(libc::EINVAL))
 }
 
 /// Whether the driver has no native XDP, or not for this device as it is set up.
@@ -183,6 +217,31 @@ fn explain(error: ProgramError, interface: &str, index: u32) -> anyhow::Error {
     }
 }
 
+/// Why TCX does not take a program. Kernels before it know no such attachment (`EINVAL`, commit
+/// e420bed02507, Linux 6.6).
+fn explain_tcx(error: ProgramError, name: &str) -> anyhow::Error {
+    let device = hook::device(name);
+    let remedy = match hook::is_own(name) {
+        true => "take own_traffic out of the configuration".to_owned(),
+        false => format!(
+            "attach to the Ethernet port that carries the traffic of {device} instead of {device}"
+        ),
+    };
+    match os_error(&error) {
+        Some(libc::EINVAL) => anyhow!(
+            "{name} needs TCX, which Linux has since 6.6 (CONFIG_NET_XGRESS) and this kernel does \
+             not: {remedy}, or run a newer kernel"
+        ),
+        Some(libc::EPERM | libc::EACCES) => {
+            anyhow!("not allowed to attach to {device}; run as root (CAP_BPF, CAP_NET_ADMIN)")
+        }
+        Some(libc::ENODEV) => {
+            anyhow!("the interface {device} went away; run again when it is back")
+        }
+        _ => anyhow::Error::new(error).context(format!("the kernel refuses TCX on {device}")),
+    }
+}
+
 /// The other program on the device: `": 'name' (id 7)"`, or nothing if the kernel does not say.
 fn holder(index: u32) -> String {
     let Some(id) = crate::network::attached_program(index) else {
@@ -200,4 +259,24 @@ fn holder(index: u32) -> String {
 pub fn remove(pins: &Pins, interface: &str) -> Result<()> {
     let path = pins.link(interface);
     fs::remove_file(&path).with_context(|| format!("cannot remove the pin {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn einval() -> ProgramError {
+        ProgramError::IOError(io::Error::from_raw_os_error(libc::EINVAL))
+    }
+
+    #[test]
+    fn a_kernel_without_tcx_is_named_with_what_to_do_about_it() {
+        let own = explain_tcx(einval(), "eth0:own").to_string();
+        assert!(own.contains("6.6") && own.contains("own_traffic"), "{own}");
+        let tunnel = explain_tcx(einval(), "wg0").to_string();
+        assert!(
+            tunnel.contains("6.6") && tunnel.contains("Ethernet port"),
+            "{tunnel}"
+        );
+    }
 }

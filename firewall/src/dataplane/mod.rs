@@ -6,6 +6,7 @@
 //! that a running program reads.
 
 mod counters;
+mod hook;
 mod link;
 mod object;
 mod pins;
@@ -22,6 +23,7 @@ use firewall_common::{
 };
 
 pub use counters::{Events, Gaps, Hit, boot_time, service};
+pub use hook::{Hook, device, is_own};
 pub use link::{Change, Link};
 pub use object::{Object, fill};
 use pins::Pins;
@@ -33,10 +35,12 @@ use crate::{config::AttachMode, image::Image, sys};
 /// An interface that the new generation is to run on.
 #[derive(Clone, Debug)]
 pub struct Interface {
-    /// Name.
+    /// Name of the attachment ([`Hook::attachment`]).
     pub name: String,
     /// Where it looks to.
     pub role: Role,
+    /// Where on the device the program stands.
+    pub hook: Hook,
     /// How to attach if nothing is attached yet; `None` for those who never attach.
     pub attach: Option<Attach>,
 }
@@ -127,7 +131,7 @@ impl Dataplane {
         object::check_pins(&self.pins, &interfaces)?;
         let mut programs = self.load(Object::Shipped, number, image, &interfaces)?;
         let program = programs.pop().context("no program was loaded")?;
-        Ok(Trial::new(program))
+        Ok(Trial::new(program, interfaces[0].hook))
     }
 
     /// Loads and fills all of a generation, attached nowhere.
@@ -159,7 +163,7 @@ impl Dataplane {
         let mut done: Vec<(Option<Link>, String, Change)> = Vec::new();
         for (ebpf, interface) in programs.iter_mut().zip(interfaces) {
             let result = link::find(&self.pins, &interface.name).and_then(|existing| {
-                let program = object::program_mut(ebpf)?;
+                let program = object::program_mut(ebpf, interface.hook)?;
                 let change = link::put(&self.pins, program, interface, existing.as_ref())?;
                 Ok((existing, change))
             });

@@ -6,18 +6,15 @@ use anyhow::{Context, Result, anyhow, bail};
 use aya::{
     Ebpf, EbpfLoader,
     maps::Map,
-    programs::{ProgramError, Xdp},
+    programs::{Program, ProgramError},
 };
 use firewall_common::{image::Line, ledger::LEDGER_ENTRIES};
 
 use super::{
-    Interface,
+    Hook, Interface,
     pins::{Pins, Shape, check_map},
 };
 use crate::{image::Image, sys};
-
-/// Name of the program in both objects.
-pub(super) const PROGRAM: &str = "firewall";
 
 /// Which build of the program is loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,11 +87,18 @@ pub fn load(
     image: &Image,
     interface: &Interface,
 ) -> Result<Ebpf> {
-    let role = interface.role as u32;
+    let hook = interface.hook;
+    let (role, ethernet, own_traffic) = (
+        hook.role(interface.role),
+        hook.ethernet(),
+        hook.own_traffic(),
+    );
     let ports = u32::try_from(image.ports.len()).context("too many ports are listed")?;
     let mut loader = EbpfLoader::new();
     loader
         .override_global("ROLE", &role, true)
+        .override_global("ETHERNET", &ethernet, true)
+        .override_global("OWN_TRAFFIC", &own_traffic, true)
         .override_global("GENERATION", &generation, true)
         .override_global("PORT_COUNT", &ports, true);
     for (name, pin, _) in SHARED {
@@ -108,8 +112,8 @@ pub fn load(
         "the kernel refuses the maps of the filter; this needs root (CAP_BPF, CAP_NET_ADMIN, \
          CAP_PERFMON) and Linux 5.18 or newer",
     )?;
-    load_program(&mut program)?;
-    program_mut(&mut program)?
+    load_program(&mut program, hook)?;
+    program_mut(&mut program, hook)?
         .pin(pins.program(generation, &interface.name))
         .context("cannot pin the program")?;
     Ok(program)
@@ -138,8 +142,8 @@ fn size(entries: usize) -> Result<u32> {
     u32::try_from(entries.max(1)).context("the ruleset is too large for the kernel")
 }
 
-fn load_program(ebpf: &mut Ebpf) -> Result<()> {
-    match program_mut(ebpf)?.load() {
+fn load_program(ebpf: &mut Ebpf, hook: Hook) -> Result<()> {
+    match Hook::load(program_mut(ebpf, hook)?) {
         Err(ProgramError::LoadError {
             io_error,
             verifier_log,
@@ -150,12 +154,11 @@ fn load_program(ebpf: &mut Ebpf) -> Result<()> {
     }
 }
 
-/// The program of a loaded object.
-pub fn program_mut(ebpf: &mut Ebpf) -> Result<&mut Xdp> {
-    let program = ebpf
-        .program_mut(PROGRAM)
-        .context("the object has no program 'firewall'")?;
-    Ok(program.try_into()?)
+/// The program of a loaded object for `hook`.
+pub fn program_mut(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut Program> {
+    let name = hook.program();
+    ebpf.program_mut(name)
+        .with_context(|| format!("the object has no program '{name}'"))
 }
 
 /// Puts `image` into the maps of its generation.

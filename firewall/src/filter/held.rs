@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
-use firewall_common::{ledger::Role, reason::Count};
+use firewall_common::reason::Count;
 use jiff::Timestamp;
 
 use super::{Filter, Outcome, Wanted, changes, compiled::Compiled};
@@ -13,7 +13,7 @@ use crate::{
     inputs::Inputs,
     network::Network,
     protected::{Facts, Protected, live_facts, network_namespace},
-    record::{Record, RecordedInterface, Totals},
+    record::{Record, RecordedInterface, Totals, attached},
     state::{self, Lock},
 };
 
@@ -87,23 +87,10 @@ impl<'a> Held<'a> {
         Ok(())
     }
 
-    /// The interfaces that are attached, each with the role that it was given when it was.
+    /// The interfaces that are attached, each as it was when it was.
     pub fn attached_interfaces(&self, before: Option<&Record>) -> Result<Vec<Interface>> {
-        let role = |name: &str| {
-            let recorded = before.and_then(|record| {
-                record
-                    .interfaces
-                    .iter()
-                    .find(|interface| interface.name == name)
-            });
-            recorded.map_or(Role::Unknown, |interface| interface.role)
-        };
         let links = self.filter.dataplane.links()?;
-        let interface = |link: Link| Interface {
-            role: role(&link.interface),
-            name: link.interface,
-            attach: None,
-        };
+        let interface = |link: Link| attached(link.interface, before);
         Ok(links.into_iter().map(interface).collect())
     }
 
@@ -312,6 +299,7 @@ fn recorded(interfaces: &[Interface]) -> Vec<RecordedInterface> {
         .map(|interface| RecordedInterface {
             name: interface.name.clone(),
             role: interface.role,
+            hook: interface.hook,
         })
         .collect()
 }

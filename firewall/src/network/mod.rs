@@ -12,6 +12,18 @@ use ipnet::IpNet;
 
 pub use read::watch;
 
+/// What the packets of a device start with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkLayer {
+    /// An Ethernet header.
+    Ethernet,
+    /// The IP header: WireGuard, PPP, tunnels, modems.
+    Ip,
+    /// Something else.
+    #[default]
+    Other,
+}
+
 /// A network device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {
@@ -19,8 +31,8 @@ pub struct Device {
     pub index: u32,
     /// Name.
     pub name: String,
-    /// Whether its frames have an Ethernet header.
-    pub ethernet: bool,
+    /// What its packets start with.
+    pub link_layer: LinkLayer,
     /// Administratively up.
     pub up: bool,
     /// What made it (`vlan`, `bridge`, `veth`, …); empty for a physical port.
@@ -71,18 +83,13 @@ impl Network {
         let device = self
             .device(name)
             .with_context(|| format!("there is no interface {name}; 'ip link' lists them"))?;
-        if device.ethernet {
-            return Ok(device);
+        match device.link_layer {
+            LinkLayer::Ethernet | LinkLayer::Ip => Ok(device),
+            LinkLayer::Other => Err(anyhow!(
+                "the packets of {name} start with neither an Ethernet nor an IP header, so they \
+                 cannot be judged there; attach to the port that carries the traffic instead"
+            )),
         }
-        Err(anyhow!(
-            "{name} has no Ethernet header, so XDP cannot read its packets; {}",
-            match self.by_index(device.lower) {
-                Some(lower) => format!("attach to {} beneath it instead", lower.name),
-                None => "attach to the physical port that carries its traffic instead \
-                         (for PPPoE and tunnels: the Ethernet port)"
-                    .to_owned(),
-            }
-        ))
     }
 
     fn by_index(&self, index: Option<u32>) -> Option<&Device> {

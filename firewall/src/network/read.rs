@@ -16,7 +16,7 @@ use netlink_packet_route::{
 use rtnetlink::{Handle, MulticastGroup, RouteMessageBuilder, new_connection};
 use tokio::sync::mpsc;
 
-use super::{Device, Network, Xdp};
+use super::{Device, LinkLayer, Network, Xdp};
 
 /// Kinds of device that stand on the one that `IFLA_LINK` names; for others (veth, tunnels) it
 /// names a peer.
@@ -76,7 +76,7 @@ fn device(message: &LinkMessage) -> Device {
     let header = &message.header;
     let mut device = Device {
         index: header.index,
-        ethernet: header.link_layer_type == LinkLayerType::Ether,
+        link_layer: link_layer(header.link_layer_type),
         up: header.flags.contains(LinkFlags::Up),
         ..Device::default()
     };
@@ -93,6 +93,23 @@ fn device(message: &LinkMessage) -> Device {
     }
     device.lower = beneath.filter(|_| STACKED.contains(&device.kind.as_str()));
     device
+}
+
+/// `ARPHRD_*` (include/uapi/linux/if_arp.h): devices of these types have no header of their own where
+/// TCX sees their packets.
+fn link_layer(kind: LinkLayerType) -> LinkLayer {
+    match kind {
+        LinkLayerType::Ether => LinkLayer::Ethernet,
+        LinkLayerType::None
+        | LinkLayerType::Ppp
+        | LinkLayerType::Rawip
+        | LinkLayerType::Tunnel
+        | LinkLayerType::Tunnel6
+        | LinkLayerType::Sit
+        | LinkLayerType::Ipgre
+        | LinkLayerType::Ip6gre => LinkLayer::Ip,
+        _ => LinkLayer::Other,
+    }
 }
 
 fn kind(infos: &[LinkInfo]) -> String {

@@ -1,6 +1,6 @@
 //! Which interfaces to attach to when nobody says: pure, a table in its test.
 
-use super::{Device, Network};
+use super::{Device, LinkLayer, Network};
 
 /// Kinds of device that stand for containers and virtual machines: their traffic crosses a bridge
 /// or a physical port, and is judged there.
@@ -16,7 +16,7 @@ impl Network {
                 continue;
             }
             let port = self.physical(device);
-            if port.ethernet && !chosen.contains(&port) {
+            if port.link_layer == LinkLayer::Ethernet && !chosen.contains(&port) {
                 chosen.push(port);
             }
         }
@@ -46,7 +46,7 @@ mod tests {
             index,
             name: name.into(),
             kind: kind.into(),
-            ethernet: true,
+            link_layer: LinkLayer::Ethernet,
             up: true,
             addresses: vec!["192.0.2.1/24".parse().unwrap()],
             ..Device::default()
@@ -112,11 +112,11 @@ mod tests {
     #[test]
     fn loopback_tunnels_and_containers_are_not_chosen() {
         let loopback = Device {
-            ethernet: false,
+            link_layer: LinkLayer::Other,
             ..device(1, "lo", "")
         };
         let tunnel = Device {
-            ethernet: false,
+            link_layer: LinkLayer::Ip,
             ..device(2, "wg0", "wireguard")
         };
         let container = device(3, "veth1a2b", "veth");

@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration, time::Instant};
 
 use anyhow::{Context, Result};
 use firewall::{
-    dataplane::{Attach, Dataplane, Interface},
+    dataplane::{Attach, Dataplane, Hook, Interface},
     image::Image,
     ruleset::Ruleset,
 };
@@ -175,6 +175,7 @@ fn swap(plan: &Plan, report: &mut Report) -> Result<()> {
     let interfaces = [Interface {
         name: FILTERED.to_owned(),
         role: Role::Outside,
+        hook: Hook::Xdp,
         attach: Some(Attach {
             index: scene.filtered()?,
             mode: firewall::config::AttachMode::Native,

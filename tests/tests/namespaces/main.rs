@@ -8,6 +8,7 @@ mod expiry;
 mod force;
 mod limits;
 mod names;
+mod own_traffic;
 mod refuse;
 mod scene;
 mod swap_flood;

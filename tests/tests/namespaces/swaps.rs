@@ -8,7 +8,7 @@ use std::{
 };
 
 use firewall::{
-    dataplane::{Interface, Object},
+    dataplane::{Hook, Interface, Object},
     image::Image,
     ruleset::Wish,
 };
@@ -137,6 +137,7 @@ pub fn swap(scene: &Scene, swaps: u64, mut between: impl FnMut(u32)) {
     let interfaces = ["eth0", "eth1"].map(|name| Interface {
         name: name.to_owned(),
         role: Role::Unknown,
+        hook: Hook::Xdp,
         attach: None,
     });
     let always = ALWAYS.map(|address| ("local", Wish::Drop, address));
@@ -258,6 +259,7 @@ fn half_install(scene: &Scene, old: u32) {
     let interfaces = ["eth0", "eth1"].map(|name| Interface {
         name: name.to_owned(),
         role: Role::Unknown,
+        hook: Hook::Xdp,
         attach: None,
     });
     let image = Image::compile(&ruleset(&[("local", Wish::Drop, "203.0.113.7/32")])).unwrap();

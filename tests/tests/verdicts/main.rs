@@ -10,6 +10,7 @@ mod million;
 mod mutated;
 mod ports;
 mod table;
+mod tcx;
 
 use std::net::IpAddr;
 
@@ -82,6 +83,17 @@ fn case(what: impl Into<String>, frame: Vec<u8>, reason: Reason) -> Case {
 
 /// The kernel says what the table says, the host says the same, and the frame is counted whole.
 fn check(kernel: &Kernel, cases: impl IntoIterator<Item = Case>) -> usize {
+    let answer = |kernel: &Kernel, frame: &[u8]| kernel.answer(frame);
+    check_by(kernel, (XDP_PASS, XDP_DROP), answer, cases)
+}
+
+/// The same of a program that answers with other numbers, or to other questions.
+fn check_by(
+    kernel: &Kernel,
+    (pass, drop): (u32, u32),
+    answer: impl Fn(&Kernel, &[u8]) -> anyhow::Result<u32>,
+    cases: impl IntoIterator<Item = Case>,
+) -> usize {
     let mut checked = 0;
     for Case {
         what,
@@ -90,8 +102,8 @@ fn check(kernel: &Kernel, cases: impl IntoIterator<Item = Case>) -> usize {
     } in cases
     {
         let action = match reason {
-            Reason::Blocked => XDP_DROP,
-            _ => XDP_PASS,
+            Reason::Blocked => drop,
+            _ => pass,
         };
         let bytes = frame.len() as u64;
         let expected = Judged {
@@ -99,7 +111,8 @@ fn check(kernel: &Kernel, cases: impl IntoIterator<Item = Case>) -> usize {
             reason,
             bytes,
         };
-        assert_eq!(kernel.judge(&frame).unwrap(), expected, "{what}");
+        let judged = kernel.judge_by(|kernel| answer(kernel, &frame)).unwrap();
+        assert_eq!(judged, expected, "{what}");
         let host = reason_on_host(&kernel.image, &frame);
         assert_eq!(host, reason, "the host about: {what}");
         checked += 1;

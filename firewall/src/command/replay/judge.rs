@@ -15,7 +15,7 @@ use firewall_ebpf::{
 use rustix::mount::{UnmountFlags, unmount};
 
 use crate::{
-    dataplane::{Dataplane, Interface, Trial},
+    dataplane::{Dataplane, Hook, Interface, Trial},
     image::Image,
 };
 
@@ -90,6 +90,7 @@ impl Kernel {
         let interface = Interface {
             name: "replay".to_owned(),
             role: Role::Unknown,
+            hook: Hook::Xdp,
             attach: None,
         };
         let trial = dataplane.try_out(1, image, interface)?;

@@ -13,12 +13,17 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{feeds::Schedule, sightings::Sightings, watch};
+use super::{
+    feeds::Schedule,
+    sightings::Sightings,
+    wanted::{self, Missing},
+    watch,
+};
 use crate::{
     cli::{Options, Run},
     command::{advice::advice, report},
     config::Config,
-    dataplane::{Attach, Events, Interface, Object},
+    dataplane::{self, Events, Object},
     filter::{Filter, Outcome, Wanted},
     inputs::read_lists,
     network::{self, Network},
@@ -161,23 +166,7 @@ impl Daemon {
                  are not chosen); name one with --interface or 'interfaces' in the configuration"
             );
         }
-        let mut interfaces = Vec::new();
-        for name in &names {
-            let device = match network.attachable(name) {
-                Ok(device) => device,
-                Err(error) if missing == Missing::IsAnError => return Err(error),
-                Err(_) => continue,
-            };
-            interfaces.push(Interface {
-                name: name.clone(),
-                role: network.role(name, &names, &config.outside),
-                attach: Some(Attach {
-                    index: device.index,
-                    mode: config.attach,
-                }),
-            });
-        }
-        Ok(Wanted::Exactly(interfaces))
+        wanted::interfaces(&network, &names, config, missing).map(Wanted::Exactly)
     }
 
     /// What to attach to when nobody says. What is attached stays: an address that a lease took away
@@ -185,8 +174,9 @@ impl Daemon {
     fn chosen(&self, network: &Network) -> Result<Vec<String>> {
         let mut names = network.select();
         for link in self.filter.attached()? {
-            if !names.contains(&link.interface) {
-                names.push(link.interface);
+            let device = dataplane::device(&link.interface);
+            if !names.iter().any(|name| name == device) {
+                names.push(device.to_owned());
             }
         }
         Ok(names)
@@ -264,11 +254,4 @@ async fn follow<L: log::Log>(mut logger: AsyncFd<EbpfLogger<L>>) {
         ready.get_inner_mut().flush();
         ready.clear_ready();
     }
-}
-
-/// What a configured interface that is not there means.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    IsAnError,
-    IsLeftOut,
 }
