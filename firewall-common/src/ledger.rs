@@ -49,6 +49,9 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Every direction, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Outbound, Self::Inbound, Self::OwnListed];
+
     /// The direction whose number is `raw`.
     pub const fn from_raw(raw: u8) -> Option<Self> {
         match raw {

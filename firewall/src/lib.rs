@@ -18,6 +18,7 @@ pub mod file;
 pub mod filter;
 pub mod image;
 pub mod inputs;
+pub mod ledger;
 pub mod local;
 pub mod memory;
 pub mod network;

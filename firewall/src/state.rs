@@ -90,6 +90,11 @@ impl State {
         self.root.join("totals.json")
     }
 
+    /// Sums of the ledger, written by `run` and `unload`.
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join("ledger.db")
+    }
+
     /// The compiled image of the feeds: only saves time.
     pub fn image_cache(&self) -> PathBuf {
         self.root.join("image.cache")

@@ -1,25 +1,24 @@
 //! `hosts`: which machine inside talked to a listed address, since when, and who lists it.
 
-use std::{cmp::Reverse, collections::BTreeSet, io::Write, net::IpAddr};
+use std::{cmp::Reverse, io::Write, net::IpAddr};
 
 use anyhow::Result;
-use firewall_common::{
-    ledger::Direction,
-    reason::{Count, Verdict},
-};
-use jiff::{SignedDuration, Timestamp};
+use firewall_common::ledger::Direction;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Ending, table, write_json};
 use crate::{
-    dataplane::{Gaps, Hit, boot_time, service},
+    dataplane::{Gaps, service},
     filter::Filter,
-    record::{Record, Records},
+    ledger::{Entry, Key},
 };
 
 /// A line of the answer.
 #[derive(Debug, Serialize)]
-pub struct Row {
+struct Row {
+    #[serde(skip)]
+    rank: Direction,
     inside: IpAddr,
     /// Of the inside host, or of the router it is behind, once it was seen sending.
     mac: Option<String>,
@@ -40,7 +39,13 @@ pub struct Row {
 /// Prints the ledger; negative if nothing is attached that could see anybody. Who called out comes
 /// first, then who was called, then our own addresses on lists.
 pub fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
-    let rows = rows(filter)?;
+    let (entries, gaps) = filter.ledger()?;
+    let mut rows: Vec<Row> = entries
+        .into_iter()
+        .map(|(key, entry)| row(&key, entry))
+        .collect();
+    // Of one direction the busiest first; those of the same come in the order of their keys.
+    rows.sort_by_key(|row| (row.rank, Reverse(row.packets)));
     let ending = match filter.attached()?.is_empty() {
         true => {
             eprintln!("nothing is attached, so nobody is seen; run 'firewall run'");
@@ -57,15 +62,12 @@ pub fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending
     }
     let now = Timestamp::now();
     for (direction, title) in TITLES {
-        let of_direction: Vec<&Row> = rows
-            .iter()
-            .filter(|row| row.direction == direction.as_str())
-            .collect();
+        let of_direction: Vec<&Row> = rows.iter().filter(|row| row.rank == direction).collect();
         if !of_direction.is_empty() {
             writeln!(output, "{title}\n{}", text(&of_direction, now))?;
         }
     }
-    say_gaps(filter.dataplane.ledger_gaps(rows.len())?);
+    say_gaps(gaps);
     Ok(ending)
 }
 
@@ -134,76 +136,24 @@ fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
-/// The ledger in words, busiest first.
-fn rows(filter: &Filter) -> Result<Vec<Row>> {
-    let mut hits = filter.dataplane.ledger()?;
-    hits.sort_by_key(|hit| {
-        (
-            hit.direction,
-            Reverse(hit.count.packets),
-            hit.inside,
-            hit.remote,
-            hit.protocol,
-            hit.port,
-        )
-    });
-    let records = records(&filter.records(), &hits)?;
-    let clock = Clock::read();
-    Ok(hits.iter().map(|hit| row(hit, &records, &clock)).collect())
-}
-
-/// The records of the generations that the hits refer to.
-fn records(all: &Records, hits: &[Hit]) -> Result<Vec<Record>> {
-    let numbers: BTreeSet<u32> = hits.iter().map(|hit| hit.generation).collect();
-    let records: Result<Vec<Option<Record>>> = numbers.into_iter().map(|it| all.read(it)).collect();
-    Ok(records?.into_iter().flatten().collect())
-}
-
-fn row(hit: &Hit, records: &[Record], clock: &Clock) -> Row {
-    let record = records
-        .iter()
-        .find(|record| record.number == hit.generation);
-    let class = record.and_then(|record| record.class(hit.class));
-    let Count { packets, bytes } = hit.count;
+fn row(key: &Key, entry: Entry) -> Row {
     Row {
-        inside: hit.inside,
-        mac: hit.mac.map(mac_text),
-        vlan: hit.vlan,
-        protocol: hit.protocol,
-        port: Some(hit.port).filter(|port| *port != 0),
-        direction: hit.direction.as_str(),
-        remote: hit.remote,
-        packets,
-        bytes,
-        first_seen: clock.wall(hit.first_seen),
-        last_seen: clock.wall(hit.last_seen),
-        verdict: match hit.reason.verdict() {
-            Verdict::Drop => "dropped",
-            Verdict::Pass => "passed",
+        inside: key.inside,
+        mac: entry.mac.map(mac_text),
+        vlan: entry.vlan,
+        protocol: key.protocol,
+        port: Some(key.port).filter(|port| *port != 0),
+        rank: key.direction,
+        direction: key.direction.as_str(),
+        remote: key.remote,
+        packets: entry.count.packets,
+        bytes: entry.count.bytes,
+        first_seen: entry.first_seen,
+        last_seen: entry.last_seen,
+        verdict: match entry.dropped {
+            true => "dropped",
+            false => "passed",
         },
-        sources: class.map(|class| class.sources.clone()).unwrap_or_default(),
-    }
-}
-
-/// Both clocks at one moment: hits are stamped with the time since boot, which no step of the wall
-/// clock touches.
-pub struct Clock {
-    wall: Timestamp,
-    boot: std::time::Duration,
-}
-
-impl Clock {
-    /// Reads both clocks.
-    pub fn read() -> Self {
-        Self {
-            wall: Timestamp::now(),
-            boot: boot_time(),
-        }
-    }
-
-    /// The wall-clock time of a moment given as time since boot.
-    pub fn wall(&self, moment: std::time::Duration) -> Timestamp {
-        let ago = SignedDuration::try_from(self.boot.saturating_sub(moment)).unwrap_or_default();
-        self.wall.checked_sub(ago).unwrap_or(self.wall)
+        sources: entry.sources,
     }
 }

@@ -1,6 +1,6 @@
 //! `why`: what happens to packets of an address, and who says so.
 
-use std::{io::Write, net::IpAddr};
+use std::{collections::BTreeMap, io::Write, net::IpAddr};
 
 use anyhow::Result;
 use firewall_common::reason::Count;
@@ -8,12 +8,11 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Ending, hosts::Clock, table, write_json};
+use super::{Ending, table, write_json};
 use crate::{
     address::Address,
     cli::Why,
     config::{Direction, Mode, Ports},
-    dataplane::Hit,
     feed::{
         format::{Indicator, Parsed},
         guard::Guarded,
@@ -21,6 +20,7 @@ use crate::{
     },
     filter::Filter,
     inputs::{Inputs, StoredFeed},
+    ledger::{Entry, Key},
     local::{ALLOW, LOCAL, List},
     record::{Record, RecordedClass},
     subject::Subject,
@@ -84,7 +84,7 @@ struct Evidence<'a> {
     inputs: Inputs,
     feeds: Vec<(Parsed, Guarded)>,
     in_force: Option<Record>,
-    ledger: Vec<Hit>,
+    ledger: BTreeMap<Key, Entry>,
     now: Timestamp,
 }
 
@@ -120,7 +120,7 @@ impl<'a> Evidence<'a> {
         Ok(Self {
             feeds: feeds?,
             in_force: filter.in_force()?,
-            ledger: filter.dataplane.ledger()?,
+            ledger: filter.ledger()?.0,
             now: Timestamp::now(),
             filter,
             inputs,
@@ -250,13 +250,12 @@ impl<'a> Evidence<'a> {
     }
 
     fn hits(&self, address: IpAddr) -> Hits {
-        let clock = Clock::read();
         let mut hits = Hits::default();
-        for hit in self.ledger.iter().filter(|hit| hit.remote == address) {
-            let Count { packets, bytes } = hit.count;
+        for (_, entry) in self.ledger.iter().filter(|(key, _)| key.remote == address) {
+            let Count { packets, bytes } = entry.count;
             hits.packets += packets;
             hits.bytes += bytes;
-            hits.last_seen = hits.last_seen.max(Some(clock.wall(hit.last_seen)));
+            hits.last_seen = hits.last_seen.max(Some(entry.last_seen));
         }
         hits
     }

@@ -5,15 +5,19 @@ pub mod changes;
 mod compiled;
 mod held;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 
 use crate::{
     config::Config,
-    dataplane::{Change, Dataplane, Interface, Link, Object},
+    dataplane::{Change, Dataplane, Gaps, Interface, Link, Object},
     file,
     image::Image,
+    ledger::{self, Entry, Key, Sums},
     protected::Protected,
     record::{Record, Records},
     state::State,
@@ -134,9 +138,24 @@ impl Filter {
         held.install(image, inputs.to_owned(), namespace, &interfaces)
     }
 
+    /// Who talked to whom, as far as it is known, and what is not known of what the kernel saw.
+    pub fn ledger(&self) -> Result<(BTreeMap<Key, Entry>, Gaps)> {
+        let live = ledger::live(&self.dataplane, &self.records())?;
+        let gaps = self.dataplane.ledger_gaps(live.len())?;
+        Ok((ledger::merged(&self.state.ledger(), live)?, gaps))
+    }
+
+    /// Writes down what the kernel's ledger counted since the last time.
+    pub fn keep_sums(&self) -> Result<()> {
+        let live = ledger::live(&self.dataplane, &self.records())?;
+        let keep = || Sums::open(&self.state.ledger())?.add(live);
+        keep().context("what the ledger counted is not written down; it is still in the kernel")
+    }
+
     /// Detaches everywhere and removes every pin and record, and what was counted with them.
     pub fn unload(&self) -> Result<()> {
         let _lock = self.state.lock_change()?;
+        self.keep_sums()?;
         self.dataplane.unload()?;
         let records = self.records();
         records

@@ -219,3 +219,33 @@ fn packets(scene: &Scene) -> impl Fn(&str) -> u64 + use<> {
             .sum()
     }
 }
+
+#[test]
+fn what_was_counted_outlives_run_and_the_filter_itself() {
+    skip_unless!("what_was_counted_outlives_run_and_the_filter_itself", Netns);
+    let mut scene = with_feeds();
+    let counted = |scene: &Scene| {
+        let row = scene.json(&["hosts"]).remove(0);
+        assert_eq!(row["remote"], BAD);
+        assert_eq!(strings(&row["sources"]), ["exact", "network", "watch"]);
+        row["packets"].as_u64().unwrap()
+    };
+    let run = scene.start();
+    assert!(!scene.probe.reaches(BAD).unwrap());
+    assert_eq!(counted(&scene), 1);
+    assert_eq!(run.stop().unwrap(), 0);
+    assert_eq!(counted(&scene), 1, "written down, and still in the kernel");
+    assert!(!scene.probe.reaches(BAD).unwrap());
+    assert_eq!(counted(&scene), 2, "without a live run");
+    let run = scene.start();
+    assert!(!scene.probe.reaches(BAD).unwrap());
+    run.kill().unwrap();
+    assert_eq!(counted(&scene), 3, "killed before it could write");
+    scene.run(&["unload"]);
+    assert_eq!(counted(&scene), 3, "nothing is in the kernel");
+    let _run = scene.start();
+    assert!(!scene.probe.reaches(BAD).unwrap());
+    assert_eq!(counted(&scene), 4, "a new entry under the same key");
+    let why = scene.json(&["why", BAD]).remove(0);
+    assert_eq!(why["hits"]["packets"], 4);
+}

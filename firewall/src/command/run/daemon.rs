@@ -92,6 +92,7 @@ impl Daemon {
                 () = sleep_until(look) => {
                     self.schedule.start_due(&self.filter);
                     self.enforce();
+                    self.keep_sums();
                     look = self.next_look();
                 }
                 ready = events.readable_mut() => {
@@ -101,6 +102,7 @@ impl Daemon {
                 }
             }
         }
+        self.keep_sums();
         info!("stopped; the filter stays in force, 'firewall unload' takes it off");
         Ok(())
     }
@@ -215,6 +217,13 @@ impl Daemon {
                 due.duration_since(now).try_into().unwrap_or_default()
             });
         Instant::now() + wait.min(LONGEST_SLEEP)
+    }
+
+    /// Writes down what the ledger counted since the last time.
+    fn keep_sums(&self) {
+        if let Err(failure) = self.filter.keep_sums() {
+            warn!("{failure:#}");
+        }
     }
 
     fn drain(&mut self, events: &mut Events) {
