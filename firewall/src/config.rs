@@ -13,11 +13,15 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    feed::{fetch::Location, format::Format, store::Name},
+    feed::{fetch::Location, format::Format, key::Key, server::Server, store::Name},
     local::{ALLOW, LOCAL},
     protected::Kind,
     ruleset::Wish,
 };
+
+mod secret;
+
+use secret::Secret;
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/firewall/firewall.toml";
@@ -110,6 +114,10 @@ pub struct Feed {
     pub ports: Option<Ports>,
     /// Time between two fetches.
     pub interval: Duration,
+    /// What is asked there, if it is no file.
+    pub server: Option<Server>,
+    /// The key, where one is needed.
+    pub key: Option<Key>,
 }
 
 impl Feed {
@@ -195,10 +203,18 @@ struct FeedEntry {
     connectionless: Option<Connectionless>,
     ports: Option<Ports>,
     interval: Option<SignedDuration>,
+    server: Option<Server>,
+    key_file: Option<PathBuf>,
+    credential: Option<String>,
+    key_header: Option<String>,
+    user: Option<String>,
 }
 
 /// Shortest time between two fetches: providers lock out those who ask more often.
 const SHORTEST_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
+
+/// A Local API is ours, and asked for what is new, as its own bouncers do.
+const DECISIONS_INTERVAL: SignedDuration = SignedDuration::from_secs(10);
 
 impl Config {
     /// Reads `path` and the `conf.d/*.toml` beside it, in name order. `None` reads the default
@@ -264,16 +280,31 @@ impl FeedEntry {
         if [LOCAL, ALLOW].contains(&name.as_str()) || Kind::is_name(name.as_str()) {
             bail!("'{name}' is taken; give the feed another name");
         }
+        let secret = Secret {
+            key_file: self.key_file,
+            credential: self.credential,
+            key_header: self.key_header,
+            user: self.user,
+        };
+        let key = secret.finish(&name, self.url.as_deref(), self.server)?;
+        if self.server.is_some() && (self.url.is_none() || self.format.is_some()) {
+            bail!("feed '{name}': a server needs a url, and has a format of its own");
+        }
         let location = match (self.url, self.path) {
             (Some(url), None) if is_http(&url) => url.parse::<Location>()?,
             (Some(url), None) => bail!("feed '{name}': '{url}' is no http: or https: URL"),
             (None, Some(path)) => Location::File(std::path::absolute(path)?),
             _ => bail!("feed '{name}' needs a url or a path, and only one of them"),
         };
-        let interval = self.interval.unwrap_or(defaults.interval);
-        if interval < SHORTEST_INTERVAL {
+        let (usual, shortest) = match self.server {
+            Some(Server::Crowdsec) => (DECISIONS_INTERVAL, SignedDuration::from_secs(1)),
+            None => (defaults.interval, SHORTEST_INTERVAL),
+        };
+        let interval = self.interval.unwrap_or(usual);
+        if interval < shortest {
             bail!(
-                "feed '{name}': the interval is shorter than 1m; providers lock such readers out"
+                "feed '{name}': the interval is shorter than {shortest:#}; providers lock such \
+                 readers out"
             );
         }
         if self.connectionless.is_some() && self.direction == Direction::Out {
@@ -290,6 +321,8 @@ impl FeedEntry {
             format: self.format,
             mode: self.mode.unwrap_or(defaults.mode),
             interval: interval.unsigned_abs(),
+            server: self.server,
+            key,
             name,
         })
     }

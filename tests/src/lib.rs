@@ -10,4 +10,5 @@ pub mod packet;
 pub mod probe;
 pub mod product;
 pub mod rules;
+pub mod server;
 pub mod tap;

@@ -3,6 +3,8 @@
 
 use std::{env, process::Command};
 
+use crate::server;
+
 /// Something that not every machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -12,6 +14,8 @@ pub enum Need {
     Netns,
     /// `bpftool`.
     Tools,
+    /// The servers that feeds are asked of.
+    Servers,
 }
 
 impl Need {
@@ -21,6 +25,7 @@ impl Need {
             Self::Bpf => "bpf",
             Self::Netns => "netns",
             Self::Tools => "tools",
+            Self::Servers => "servers",
         }
     }
 
@@ -29,6 +34,7 @@ impl Need {
             Self::Bpf => rustix::process::geteuid().is_root(),
             Self::Netns => rustix::process::geteuid().is_root() && runs("ip", "-V"),
             Self::Tools => runs("bpftool", "version"),
+            Self::Servers => server::are_there(),
         }
     }
 }

@@ -135,6 +135,8 @@ impl Request {
             name: feed.name.clone(),
             location: feed.location.clone(),
             format: feed.format,
+            server: feed.server,
+            key: feed.key.clone(),
             limits: Limits::default(),
         };
         Self {

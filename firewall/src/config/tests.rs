@@ -91,3 +91,74 @@ fn a_feed_wishes_by_mode_and_direction() {
 fn a_hasty_interval_is_refused() {
     assert!(error("[[feed]]\nname='a'\npath='/a'\ninterval='10s'\n").contains("shorter"));
 }
+
+#[test]
+fn a_key_is_in_one_place_and_sent_in_one_way() {
+    use crate::feed::key::{Place, Sent};
+    let feed = |more: &str, url: &str| {
+        let text = format!("[[feed]]\nname = 'a'\nurl = '{url}'\n{more}");
+        Config::parse(&text, "test.toml").map(|config| config.feeds[0].key.clone())
+    };
+    let plain = "https://feeds.example/a";
+    let in_path = "https://feeds.example/{key}/a";
+    let file = "key_file = '/etc/key'\n";
+    let header = |name: &'static str| Sent::Header(name.parse().unwrap());
+    for (more, url, sent) in [
+        (file.to_owned(), plain, Sent::Bearer),
+        (file.to_owned(), in_path, Sent::Address),
+        (
+            format!("{file}user = 'me'"),
+            plain,
+            Sent::Basic("me".into()),
+        ),
+        (
+            format!("{file}key_header = 'Auth-Key'"),
+            plain,
+            header("auth-key"),
+        ),
+        (
+            format!("{file}server = 'crowdsec'"),
+            plain,
+            header("x-api-key"),
+        ),
+    ] {
+        let key = feed(&more, url).unwrap().unwrap();
+        assert_eq!(key.sent, sent, "{more} {url}");
+        assert_eq!(key.place, Place::File("/etc/key".into()));
+    }
+    assert_eq!(feed("", plain).unwrap(), None);
+    let credential = feed("credential = 'key'\n", plain).unwrap().unwrap();
+    assert_eq!(credential.place, Place::Credential("key".into()));
+    for (more, url, why) in [
+        (String::new(), in_path, "where the key is"),
+        ("user = 'me'".to_owned(), plain, "where the key is"),
+        (format!("{file}credential = 'key'"), plain, "two keys"),
+        (
+            format!("{file}user = 'me'\nkey_header = 'x'"),
+            plain,
+            "one way",
+        ),
+        (format!("{file}user = 'me'"), in_path, "one way"),
+        (
+            format!("{file}key_header = 'a b'"),
+            plain,
+            "no name of a header",
+        ),
+    ] {
+        let error = format!("{:#}", feed(&more, url).unwrap_err());
+        assert!(error.contains(why), "{more} {url}: {error}");
+    }
+    assert!(error("[[feed]]\nname = 'a'\npath = '/a'\nkey_file = '/k'\n").contains("for a url"));
+}
+
+#[test]
+fn a_server_has_a_format_and_an_interval_of_its_own() {
+    let server = "[[feed]]\nname = 'a'\nserver = 'crowdsec'\nurl = 'http://127.0.0.1:8080'\n";
+    let config = Config::parse(server, "test.toml").unwrap();
+    assert_eq!(config.feeds[0].interval, Duration::from_secs(10));
+    assert!(Config::parse(&format!("{server}interval = '1s'"), "test.toml").is_ok());
+    assert!(error(&format!("{server}format = 'plain'")).contains("format of its own"));
+    assert!(
+        error("[[feed]]\nname = 'a'\nserver = 'crowdsec'\npath = '/a'\n").contains("needs a url")
+    );
+}

@@ -8,16 +8,17 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use ureq::{
-    Agent, Body, Error,
-    http::{Response, Uri, header},
-    tls::{RootCerts, TlsConfig},
+    Body,
+    http::{HeaderValue, Response, Uri, header},
 };
 
-/// Redirects followed.
-const MOST_REDIRECTS: u32 = 3;
+use super::{
+    http::{Client, Headers},
+    key::{Key, Sent},
+};
 
 /// Letters and digits in a row from which a part of a path is taken for a key and not shown.
 const KEY_LENGTH: usize = 32;
@@ -60,6 +61,9 @@ pub struct Version {
     pub etag: Option<String>,
     /// `Last-Modified` of the answer (RFC 9110 §8.8.2).
     pub last_modified: Option<String>,
+    /// How far a server has told what changed ([`super::server`]).
+    #[serde(default)]
+    pub cursor: Option<String>,
 }
 
 /// What came of a fetch.
@@ -75,14 +79,25 @@ pub enum Fetched {
 ///
 /// # Errors
 /// Says what happened to which location, and what to do. Nothing is retried.
-pub fn fetch(location: &Location, known: &Version, limits: &Limits) -> Result<Fetched> {
+pub fn fetch(
+    location: &Location,
+    key: Option<&Key>,
+    known: &Version,
+    limits: &Limits,
+) -> Result<Fetched> {
     match location {
         Location::File(path) => {
             let content = read(path, limits.content)?;
             Ok(Fetched::Content(content, Version::default()))
         }
         Location::Web(address) => {
-            get(address, known, limits).with_context(|| format!("cannot fetch {location}"))
+            let fetched = match key {
+                Some(key) if key.sent == Sent::Address => {
+                    get(&key.address(address)?, None, known, limits)
+                }
+                key => get(address, key, known, limits),
+            };
+            fetched.with_context(|| format!("cannot fetch {location}"))
         }
     }
 }
@@ -106,31 +121,29 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>> {
     Ok(content)
 }
 
-fn get(address: &Uri, known: &Version, limits: &Limits) -> Result<Fetched> {
-    let mut request = agent(address, limits).get(address);
-    if let Some(etag) = &known.etag {
-        request = request.header(header::IF_NONE_MATCH, etag);
+fn get(address: &Uri, key: Option<&Key>, known: &Version, limits: &Limits) -> Result<Fetched> {
+    let client = Client::new(address, limits);
+    let mut headers: Headers = key
+        .map(Key::header)
+        .transpose()?
+        .flatten()
+        .into_iter()
+        .collect();
+    for (name, value) in [
+        (header::IF_NONE_MATCH, &known.etag),
+        (header::IF_MODIFIED_SINCE, &known.last_modified),
+    ] {
+        let value = value
+            .as_deref()
+            .and_then(|it| HeaderValue::from_str(it).ok());
+        headers.extend(value.map(|value| (name, value)));
     }
-    if let Some(last_modified) = &known.last_modified {
-        request = request.header(header::IF_MODIFIED_SINCE, last_modified);
-    }
-    let mut response = request.call().map_err(|error| explained(error, limits))?;
-    match response.status().as_u16() {
-        200 => {}
-        304 if *known != Version::default() => return Ok(Fetched::Unchanged),
-        status => bail!(
-            "the server answered with status {status}; {}",
-            advice(status)
-        ),
+    let response = client.get(address, &headers)?;
+    if response.status() == 304 && *known != Version::default() {
+        return Ok(Fetched::Unchanged);
     }
     let version = version(&response);
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(limits.transfer as u64);
-    let content = body
-        .read_to_vec()
-        .map_err(|error| explained(error, limits))?;
+    let content = client.success(response)?;
     ensure!(
         !content.is_empty(),
         "the server sent an empty body; ask the provider about it"
@@ -138,68 +151,12 @@ fn get(address: &Uri, known: &Version, limits: &Limits) -> Result<Fetched> {
     Ok(Fetched::Content(content, version))
 }
 
-fn agent(address: &Uri, limits: &Limits) -> Agent {
-    let roots = TlsConfig::builder()
-        .root_certs(RootCerts::PlatformVerifier)
-        .build();
-    Agent::config_builder()
-        .tls_config(roots)
-        .timeout_global(Some(limits.time))
-        .max_redirects(MOST_REDIRECTS)
-        .http_status_as_error(false)
-        // A redirect must not take away the encryption that the operator asked for.
-        .https_only(address.scheme_str() == Some("https"))
-        .user_agent(concat!("firewall/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into()
-}
-
 fn version(response: &Response<Body>) -> Version {
     let text = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
     Version {
         etag: text(header::ETAG),
         last_modified: text(header::LAST_MODIFIED),
-    }
-}
-
-/// The error in words; those of the library may contain the address with its key.
-fn explained(error: Error, limits: &Limits) -> anyhow::Error {
-    match error {
-        Error::Timeout(_) => anyhow::anyhow!(
-            "it took longer than {:?}; the next update tries again, or raise the time limit",
-            limits.time
-        ),
-        Error::BodyExceedsLimit(_) => anyhow::anyhow!(
-            "the body is longer than the limit of {} bytes; \
-             raise it if the list is meant to be that long",
-            limits.transfer
-        ),
-        Error::TooManyRedirects => anyhow::anyhow!(
-            "more than {MOST_REDIRECTS} redirects; use the address that they lead to"
-        ),
-        Error::HostNotFound => {
-            anyhow::anyhow!("the name of the host is unknown; check the address and the resolver")
-        }
-        Error::RequireHttpsOnly(_) => anyhow::anyhow!(
-            "a redirect leads from https to http; use an address that stays encrypted"
-        ),
-        Error::BadUri(_) => {
-            anyhow::anyhow!("a redirect leads to no valid address; ask the provider")
-        }
-        Error::Io(error) => anyhow::anyhow!(
-            "the connection failed ({error}); check the network, the next update tries again"
-        ),
-        error => anyhow::anyhow!("{error}; the next update tries again"),
-    }
-}
-
-fn advice(status: u16) -> &'static str {
-    match status {
-        401 | 403 => "check the key or the terms of the provider",
-        404 | 410 => "the list has moved or ended, check the address",
-        429 => "the provider wants fewer updates, update less often",
-        500..=599 => "the fault is the server's, the next update tries again",
-        _ => "open the address in a browser",
+        cursor: None,
     }
 }
 

@@ -13,6 +13,8 @@ use crate::feed::{
     fetch::{Fetched, Limits, Location, Version, fetch},
     format::{Format, Parsed},
     guard::Guarded,
+    key::Key,
+    server::{Question, Server},
     store::{GoodCopy, Meta, Name, Stalled, Store},
 };
 use crate::{
@@ -24,7 +26,10 @@ pub mod decompress;
 pub mod fetch;
 pub mod format;
 pub mod guard;
+pub mod http;
 pub mod journal;
+pub mod key;
+pub mod server;
 pub mod store;
 
 /// Why the content of a feed is not taken; for people, without the name of the feed.
@@ -40,8 +45,19 @@ pub struct Feed {
     pub location: Location,
     /// The format; found from the content if not named.
     pub format: Option<Format>,
+    /// What is asked there, if it is no file.
+    pub server: Option<Server>,
+    /// The key, where one is needed.
+    pub key: Option<Key>,
     /// What an update may cost.
     pub limits: Limits,
+}
+
+impl Feed {
+    /// The format, where it is known before the content is.
+    fn format(&self) -> Option<Format> {
+        self.server.map(Server::format).or(self.format)
+    }
 }
 
 /// What came of an update.
@@ -71,26 +87,26 @@ pub fn update(
     let mut meta = store.meta()?;
     meta.checked_at = Some(now);
     let old = last_good(&store, &meta)?;
-    let outcome = match obtain(feed, old.as_ref().map(|(copy, _)| copy), protected, now) {
+    let obtained = obtain(feed, &meta, old.as_ref(), protected, now);
+    let stalled = obtained.as_ref().err().map(|error| Stalled {
+        since: meta.stalled.as_ref().map_or(now, |stalled| stalled.since),
+        reason: format!("{error:#}"),
+    });
+    let obtained =
+        obtained.or_else(|error| expire(feed, old.as_ref(), protected, now).ok_or(error));
+    let outcome = match obtained {
         Ok(Obtained::Same(copy)) => {
-            (meta.copy, meta.stalled) = (Some(*copy), None);
+            meta.copy = Some(*copy);
             Outcome::Unchanged
         }
         Ok(Obtained::New(copy, content, parsed)) => {
             store.write_content(&content, &changes(old.as_ref(), &parsed, now))?;
-            (meta.copy, meta.stalled) = (Some((*copy).clone()), None);
+            meta.copy = Some((*copy).clone());
             Outcome::Changed(copy)
         }
-        Err(error) => {
-            let reason = format!("{error:#}");
-            let since = meta.stalled.map_or(now, |stalled| stalled.since);
-            meta.stalled = Some(Stalled {
-                since,
-                reason: reason.clone(),
-            });
-            Outcome::Failed(reason)
-        }
+        Err(error) => Outcome::Failed(format!("{error:#}")),
     };
+    meta.stalled = stalled;
     store.write_meta(&meta)?;
     Ok(outcome)
 }
@@ -103,21 +119,60 @@ enum Obtained {
 
 fn obtain(
     feed: &Feed,
-    old: Option<&GoodCopy>,
+    meta: &Meta,
+    old: Option<&(GoodCopy, Vec<u8>)>,
     protected: &[Protected],
     now: Timestamp,
 ) -> Result<Obtained> {
-    let same = old.filter(|copy| {
-        copy.location == feed.location && feed.format.is_none_or(|format| format == copy.format)
-    });
+    let old = old.filter(|(copy, _)| is_of(copy, feed));
+    let same = old.map(|(copy, _)| copy);
     let known = same.map_or_else(Version::default, |copy| copy.version.clone());
-    let (content, version) = match (fetch(&feed.location, &known, &feed.limits)?, same) {
+    let fetched = match (feed.server, &feed.location) {
+        (Some(server), Location::Web(address)) => server
+            .ask(&Question {
+                address,
+                key: feed.key.as_ref(),
+                limits: &feed.limits,
+                before: old
+                    .filter(|_| meta.stalled.is_none())
+                    .map(|(copy, content)| (content.as_slice(), &copy.version)),
+                now,
+            })
+            .with_context(|| format!("cannot ask {}", feed.location))?,
+        _ => fetch(&feed.location, feed.key.as_ref(), &known, &feed.limits)?,
+    };
+    let (content, version) = match (fetched, same) {
         (Fetched::Content(content, version), _) => (content, version),
         (Fetched::Unchanged, Some(copy)) => return Ok(confirmed(copy, known, now)),
         (Fetched::Unchanged, None) => anyhow::bail!("{} is unchanged, but unknown", feed.location),
     };
     take(feed, same, content, version, protected, now)
         .with_context(|| format!("refused what {} brought", feed.location))
+}
+
+/// Whether the copy is one of this feed as it is configured now.
+fn is_of(copy: &GoodCopy, feed: &Feed) -> bool {
+    copy.location == feed.location && feed.format().is_none_or(|format| format == copy.format)
+}
+
+/// What is left of the last good copy while its server is away, if some of it has expired.
+fn expire(
+    feed: &Feed,
+    old: Option<&(GoodCopy, Vec<u8>)>,
+    protected: &[Protected],
+    now: Timestamp,
+) -> Option<Obtained> {
+    let (copy, content) = old.filter(|(copy, _)| is_of(copy, feed))?;
+    let content = feed.server?.without_expired(content, now)?;
+    take(
+        feed,
+        Some(copy),
+        content,
+        copy.version.clone(),
+        protected,
+        now,
+    )
+    .ok()
 }
 
 fn take(
@@ -134,7 +189,7 @@ fn take(
     if let Some(copy) = same.filter(|copy| copy.digest == digest) {
         return Ok(confirmed(copy, version, now));
     }
-    let (format, parsed, guarded) = judge(feed.format, &content, protected)?;
+    let (format, parsed, guarded) = judge(feed.format(), &content, protected)?;
     // Refused now, the copy before stays; in force it could not be put.
     memory::check(Load {
         v4: parsed.v4.len() as u64,

@@ -105,6 +105,8 @@ impl Scene {
             format: None,
             mode: config::Mode::Enforce,
             interval: Duration::from_secs(3600),
+            server: None,
+            key: None,
         };
         let stored = StoredFeed::read(&feed, &State::new(self.state.path())).unwrap();
         stored.map(|stored| stored.guarded(protected).unwrap())
@@ -116,6 +118,8 @@ pub fn feed_at(location: &str) -> Feed {
         name: "list".parse().unwrap(),
         location: location.parse().unwrap(),
         format: None,
+        server: None,
+        key: None,
         limits: Limits {
             transfer: 100_000,
             content: 100_000,

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use super::steps::{PACKAGES, PEERS};
+use super::steps::{PACKAGES, PEERS, SERVERS};
 
 /// Where system commands are even if the path of a login without root leaves them out.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
@@ -21,6 +21,8 @@ pub struct Machine {
     pub toolchains: Vec<Toolchain>,
     /// Version of the first bpf-linker in the path.
     pub linker: Option<String>,
+    /// Files of servers that tests talk to, of those that were looked for.
+    pub servers: BTreeSet<&'static str>,
 }
 
 /// A toolchain of rustup.
@@ -52,6 +54,10 @@ impl Machine {
                 .map(str::to_owned)
                 .collect(),
             toolchains: toolchains(),
+            servers: SERVERS
+                .into_iter()
+                .filter(|file| Path::new(file).is_file())
+                .collect(),
             linker: answer("bpf-linker", &["--version"])
                 .and_then(|text| Some(text.split_whitespace().last()?.to_owned())),
         }

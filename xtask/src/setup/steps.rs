@@ -43,6 +43,16 @@ const TOOLCHAIN: &str = "1.95.0";
 /// What `bpf-linker --version` ends with.
 const LINKER: &str = "0.10.1";
 
+/// Servers that tests talk to, unpacked beside the system: nothing of them starts by itself.
+pub const SERVERS: [&str; 2] = [CROWDSEC, MEDALLION];
+const CROWDSEC: &str = "/opt/firewall-peers/crowdsec/usr/bin/crowdsec";
+const MEDALLION: &str = "/opt/firewall-peers/medallion/medallion/__init__.py";
+
+const UNPACK_CROWDSEC: &str = "set -e; cd \"$(mktemp -d)\"; \
+    apt-get download crowdsec || { apt-get update --quiet; apt-get download crowdsec; }; \
+    apt-get install --yes --quiet libsqlite3-0; \
+    mkdir -p /opt/firewall-peers; dpkg-deb --extract crowdsec_*.deb /opt/firewall-peers/crowdsec";
+
 /// In the order in which they build on each other.
 pub const STEPS: &[Step] = &[
     Step {
@@ -104,6 +114,29 @@ pub const STEPS: &[Step] = &[
             LINKER,
             "--locked",
             "--force",
+        ]),
+    },
+    Step {
+        name: "CrowdSec",
+        program: CROWDSEC,
+        why: "its Local API is asked for decisions by the tests",
+        present: |machine| machine.servers.contains(CROWDSEC),
+        remedy: Remedy::Command(&["sh", "-c", UNPACK_CROWDSEC]),
+    },
+    Step {
+        name: "medallion 3.0.0",
+        program: MEDALLION,
+        why: "a TAXII server that the tests ask for indicators",
+        present: |machine| machine.servers.contains(MEDALLION),
+        remedy: Remedy::Command(&[
+            "python3",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--target",
+            "/opt/firewall-peers/medallion",
+            "medallion==3.0.0",
         ]),
     },
 ];
@@ -206,6 +239,7 @@ mod tests {
                 whole("1.95.0-x86_64-unknown-linux-gnu", false),
             ],
             linker: Some(LINKER.to_owned()),
+            servers: SERVERS.into_iter().collect(),
         }
     }
 

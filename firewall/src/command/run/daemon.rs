@@ -35,6 +35,9 @@ use crate::{
 /// After word of a change, wait for more of it before looking.
 const SETTLE: Duration = Duration::from_millis(500);
 
+/// Feeds that bring something at once are put in force together, once in this time.
+const BREATH: Duration = Duration::from_secs(1);
+
 /// Look again at least this often, whatever the timers say: the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
@@ -45,6 +48,8 @@ pub struct Daemon {
     filter: Filter,
     schedule: Schedule,
     sightings: Sightings,
+    /// The last time that the files were looked at.
+    looked: Instant,
     /// Servers that feeds came from since the start.
     feed_hosts: Vec<Protected>,
     /// Readers of the kernel program's own log.
@@ -60,6 +65,7 @@ impl Daemon {
             filter,
             schedule: Schedule::default(),
             sightings: Sightings::default(),
+            looked: Instant::now(),
             feed_hosts: Vec::new(),
             kernel_log: JoinSet::new(),
         }
@@ -87,7 +93,7 @@ impl Daemon {
                 Some(()) = folder.recv() => look = look.min(Instant::now() + SETTLE),
                 Some(update) = self.schedule.finished() => {
                     self.feed_hosts.extend_from_slice(update.say());
-                    look = Instant::now();
+                    look = look.min(self.looked + BREATH).max(Instant::now());
                 }
                 () = sleep_until(look) => {
                     self.schedule.start_due(&self.filter);
@@ -109,6 +115,7 @@ impl Daemon {
 
     /// Puts the files in force; a failure is said, and what is in force stays.
     fn enforce(&mut self) {
+        self.looked = Instant::now();
         let wanted = self.wanted(Missing::IsLeftOut);
         let result = wanted.and_then(|wanted| self.filter.enforce(wanted, &self.feed_hosts));
         match result {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Refused;
 use crate::config::Ports;
 
+pub mod crowdsec;
 mod feodo_csv;
 mod parsed;
 mod plain;
@@ -28,11 +29,18 @@ pub enum Format {
     SpamhausJson,
     /// CSV of the Feodo Tracker, with ports.
     FeodoCsv,
+    /// Decisions of a CrowdSec Local API.
+    Crowdsec,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::SpamhausJson, Self::FeodoCsv];
+    pub const ALL: [Self; 4] = [
+        Self::Plain,
+        Self::SpamhausJson,
+        Self::FeodoCsv,
+        Self::Crowdsec,
+    ];
 
     /// The name in the configuration.
     pub fn name(self) -> &'static str {
@@ -40,6 +48,7 @@ impl Format {
             Self::Plain => "plain",
             Self::SpamhausJson => "spamhaus-json",
             Self::FeodoCsv => "feodo-csv",
+            Self::Crowdsec => "crowdsec",
         }
     }
 }
@@ -50,7 +59,7 @@ impl Format {
     pub fn ports(self) -> Ports {
         match self {
             Self::FeodoCsv => Ports::Address,
-            Self::Plain | Self::SpamhausJson => Ports::Exact,
+            Self::Plain | Self::SpamhausJson | Self::Crowdsec => Ports::Exact,
         }
     }
 }
@@ -85,6 +94,7 @@ pub fn parse(format: Format, bytes: &[u8]) -> Result<Parsed, Refused> {
         Format::Plain => plain::parse(bytes),
         Format::SpamhausJson => spamhaus_json::parse(bytes),
         Format::FeodoCsv => feodo_csv::parse(bytes),
+        Format::Crowdsec => crowdsec::parse(bytes),
     }
 }
 
@@ -121,6 +131,9 @@ fn look(bytes: &[u8]) -> Result<(Format, Option<Parsed>), Refused> {
     };
     if spamhaus_json::begins_with(first) {
         return Ok((Format::SpamhausJson, None));
+    }
+    if crowdsec::begins_with(first) {
+        return Ok((Format::Crowdsec, None));
     }
     if feodo_csv::has_header(bytes) {
         return Ok((Format::FeodoCsv, None));

@@ -1,0 +1,136 @@
+//! Requests to servers of feeds, within limits. Blocking. What fails is said without keys.
+
+use std::time::Instant;
+
+use anyhow::{Result, anyhow, bail, ensure};
+use ureq::{
+    Agent, Body, Error,
+    http::{HeaderName, HeaderValue, Response, Uri},
+    tls::{RootCerts, TlsConfig},
+};
+
+use super::fetch::Limits;
+
+/// Redirects followed.
+const MOST_REDIRECTS: u32 = 3;
+
+/// A client for all requests of one update.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    limits: Limits,
+    started: Instant,
+}
+
+/// Headers of a request.
+pub type Headers = Vec<(HeaderName, HeaderValue)>;
+
+impl Client {
+    /// A client that starts with `address`: what begins encrypted stays so.
+    pub fn new(address: &Uri, limits: &Limits) -> Self {
+        let roots = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .build();
+        let agent = Agent::config_builder()
+            .tls_config(roots)
+            .max_redirects(MOST_REDIRECTS)
+            .http_status_as_error(false)
+            // A redirect must not take away the encryption that the operator asked for.
+            .https_only(address.scheme_str() == Some("https"))
+            .user_agent(concat!("firewall/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .into();
+        Self {
+            agent,
+            limits: *limits,
+            started: Instant::now(),
+        }
+    }
+
+    /// Asks for `address` and returns the answer, whatever its status; all requests of a client
+    /// together have the time of its limits.
+    ///
+    /// # Errors
+    /// There is no answer; says what to do.
+    pub fn get(&self, address: &Uri, headers: &Headers) -> Result<Response<Body>> {
+        let left = self.limits.time.saturating_sub(self.started.elapsed());
+        ensure!(!left.is_zero(), self.too_slow());
+        let request = self
+            .agent
+            .get(address)
+            .config()
+            .timeout_global(Some(left))
+            .build();
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(name, value)
+        });
+        request.call().map_err(|error| self.explained(error))
+    }
+
+    /// The body of an answer.
+    ///
+    /// # Errors
+    /// It is longer than the limit, or does not come.
+    pub fn body(&self, response: &mut Response<Body>) -> Result<Vec<u8>> {
+        let body = response.body_mut().with_config();
+        body.limit(self.limits.transfer as u64)
+            .read_to_vec()
+            .map_err(|error| self.explained(error))
+    }
+
+    /// The body of an answer that must be a success.
+    ///
+    /// # Errors
+    /// It is none, with advice; or as [`Self::body`].
+    pub fn success(&self, mut response: Response<Body>) -> Result<Vec<u8>> {
+        match response.status().as_u16() {
+            200 => self.body(&mut response),
+            status => bail!(unsuccessful(status)),
+        }
+    }
+
+    /// The error in words; those of the library may contain the address with its key.
+    fn explained(&self, error: Error) -> anyhow::Error {
+        match error {
+            Error::Timeout(_) => anyhow!(self.too_slow()),
+            Error::BodyExceedsLimit(_) => anyhow!(
+                "the body is longer than the limit of {} bytes; \
+                 raise it if the list is meant to be that long",
+                self.limits.transfer
+            ),
+            Error::TooManyRedirects => {
+                anyhow!("more than {MOST_REDIRECTS} redirects; use the address that they lead to")
+            }
+            Error::HostNotFound => {
+                anyhow!("the name of the host is unknown; check the address and the resolver")
+            }
+            Error::RequireHttpsOnly(_) => {
+                anyhow!("a redirect leads from https to http; use an address that stays encrypted")
+            }
+            Error::BadUri(_) => anyhow!("a redirect leads to no valid address; ask the provider"),
+            Error::Io(error) => anyhow!(
+                "the connection failed ({error}); check the network, the next update tries again"
+            ),
+            error => anyhow!("{error}; the next update tries again"),
+        }
+    }
+
+    fn too_slow(&self) -> String {
+        format!(
+            "it took longer than {:?}; the next update tries again, or raise the time limit",
+            self.limits.time
+        )
+    }
+}
+
+/// What to say of an answer that is no success.
+pub fn unsuccessful(status: u16) -> String {
+    let advice = match status {
+        401 | 403 => "check the key or the terms of the provider",
+        404 | 410 => "the list has moved or ended, check the address",
+        429 => "the provider wants fewer updates, update less often",
+        500..=599 => "the fault is the server's, the next update tries again",
+        _ => "open the address in a browser",
+    };
+    format!("the server answered with status {status}; {advice}")
+}

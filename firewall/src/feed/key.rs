@@ -1,0 +1,108 @@
+//! Keys of feeds: where they are, and how they are sent. They are read for each update, and never
+//! written anywhere.
+
+use std::{env, path::PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ureq::http::{HeaderName, HeaderValue, Uri, header::AUTHORIZATION};
+
+use crate::file;
+
+/// What stands for a key in an address.
+pub const PLACEHOLDER: &str = "{key}";
+
+/// Where a key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a file.
+    File(PathBuf),
+    /// In a credential that systemd hands over (`LoadCredential=`, systemd.exec(5)).
+    Credential(String),
+}
+
+/// How a key is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// As a header of this name.
+    Header(HeaderName),
+    /// As the password of this user (RFC 7617).
+    Basic(String),
+    /// As a token (RFC 6750).
+    Bearer,
+    /// In the address, in place of `{key}`.
+    Address,
+}
+
+/// The key of a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Where it is.
+    pub place: Place,
+    /// How it is sent.
+    pub sent: Sent,
+}
+
+impl Key {
+    /// Reads the key; white space around it is no part of it.
+    ///
+    /// # Errors
+    /// It is not there, empty, or not one line of text.
+    pub fn read(&self) -> Result<String> {
+        let path = match &self.place {
+            Place::File(path) => path.clone(),
+            Place::Credential(name) => {
+                let folder = env::var_os("CREDENTIALS_DIRECTORY").with_context(|| {
+                    format!(
+                        "the key is the credential '{name}', and systemd handed over none; write \
+                         LoadCredential={name}:FILE into the unit, or use key_file"
+                    )
+                })?;
+                PathBuf::from(folder).join(name)
+            }
+        };
+        let content = file::read(&path)?
+            .with_context(|| format!("there is no key in {}; put it there", path.display()))?;
+        let key = String::from_utf8(content)
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
+        ensure!(
+            !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()),
+            "{} holds no key: it must be one line of printable characters",
+            path.display()
+        );
+        Ok(key)
+    }
+
+    /// `address` with the key in place of [`PLACEHOLDER`].
+    ///
+    /// # Errors
+    /// As [`Self::read`], or the key is no part of an address.
+    pub fn address(&self, address: &Uri) -> Result<Uri> {
+        let text = address.to_string().replace(PLACEHOLDER, &self.read()?);
+        text.parse()
+            .ok()
+            .context("the key cannot be a part of an address")
+    }
+
+    /// The header that the key is sent in, if it is.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn header(&self) -> Result<Option<(HeaderName, HeaderValue)>> {
+        let (name, text) = match &self.sent {
+            Sent::Header(name) => (name.clone(), self.read()?),
+            Sent::Basic(user) => {
+                let pair = STANDARD.encode(format!("{user}:{}", self.read()?));
+                (AUTHORIZATION, format!("Basic {pair}"))
+            }
+            Sent::Bearer => (AUTHORIZATION, format!("Bearer {}", self.read()?)),
+            Sent::Address => return Ok(None),
+        };
+        let mut value =
+            HeaderValue::from_str(&text).context("the key cannot be sent in a header")?;
+        value.set_sensitive(true);
+        Ok(Some((name, value)))
+    }
+}
