@@ -88,7 +88,8 @@ pub const ADMITTED: u64 = 2_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum LedgerCounter {
-    /// Hits without a ledger entry: more than [`ADMITTED`] were new.
+    /// Hits without a ledger entry: more than [`ADMITTED`] were new. Once they were, also hits of an
+    /// entry that was silent for so long that its [mark](crate::marks) ended.
     Skipped = 0,
     /// New entries that nobody was told of: the ring buffer was full.
     EventLost = 1,

@@ -8,6 +8,7 @@
 pub mod class;
 pub mod image;
 pub mod ledger;
+pub mod marks;
 pub mod reason;
 
 /// Counters of an interface: one for each reason, then those about the ledger.

@@ -20,6 +20,8 @@ pub mod context;
 pub mod filter;
 #[cfg(any(target_arch = "bpf", feature = "lint"))]
 pub mod maps;
+#[cfg(any(target_arch = "bpf", feature = "lint"))]
+mod marks;
 pub mod packet;
 #[cfg(any(target_arch = "bpf", feature = "lint"))]
 pub mod program;

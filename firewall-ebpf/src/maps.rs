@@ -16,10 +16,11 @@ use firewall_common::{
     ledger::{
         ADMITTED, Direction, Event, LEDGER_ENTRIES, LedgerCounter, LedgerEntry, LedgerKey, Role,
     },
+    marks::{KNOWN, NEW, renews},
     reason::{Count, Reason},
 };
 
-use crate::{filter::Rules, packet::Sender};
+use crate::{filter::Rules, marks, packet::Sender};
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
@@ -265,6 +266,11 @@ fn record_in(
     let now = unsafe { bpf_ktime_get_coarse_ns() };
     let generation = constant(&GENERATION);
     let key = &hit.key;
+    // In a flood nearly every pair is new, and to look for its entry costs more than all the rest.
+    if is_spent(admissions, now) && !marks::is_live(key, now) {
+        count_ledger(LedgerCounter::Skipped, hit.bytes);
+        return;
+    }
     if let Some(entry) = ledger.get_ptr_mut(key) {
         update(entry, now, generation, hit);
         return;
@@ -273,6 +279,8 @@ fn record_in(
         count_ledger(LedgerCounter::Skipped, hit.bytes);
         return;
     }
+    // First, so that no hit of the entry finds it unmarked.
+    marks::mark(key, now, NEW);
     let entry = LedgerEntry {
         packets: 1,
         bytes: hit.bytes,
@@ -307,14 +315,28 @@ fn record_in(
     }
 }
 
+/// The second of `now`: 2^30 ns is second enough, and a shift is cheaper than a division.
+#[inline(always)]
+fn second(now: u64) -> u64 {
+    now >> 30
+}
+
+/// Whether this CPU has made all entries that it may within this second.
+#[inline(always)]
+fn is_spent(admissions: u32, now: u64) -> bool {
+    match ADMISSIONS.get(admissions) {
+        Some(admissions) => admissions.second == second(now) && admissions.entries >= ADMITTED,
+        None => false,
+    }
+}
+
 /// Whether this CPU may make one more entry within this second.
 #[inline(always)]
 fn admit(admissions: u32, now: u64) -> bool {
     let Some(admissions) = ADMISSIONS.get_ptr_mut(admissions) else {
         return false;
     };
-    // 2^30 ns is second enough, and a shift is cheaper than a division.
-    let second = now >> 30;
+    let second = second(now);
     // SAFETY: the slot is this CPU's own, as with the counters.
     unsafe {
         if (*admissions).second != second {
@@ -332,6 +354,9 @@ fn update(entry: *mut LedgerEntry, now: u64, generation: u32, hit: &Hit) {
     // preallocated, kernel/bpf/hashtab.c). Sums are added atomically; of the rest the last hit wins,
     // whichever CPU writes it.
     unsafe {
+        if renews((*entry).packets, (*entry).last_seen, now) {
+            marks::mark(&hit.key, now, KNOWN);
+        }
         atomic_add(&raw mut (*entry).packets, 1);
         atomic_add(&raw mut (*entry).bytes, hit.bytes);
         (*entry).last_seen = now;

@@ -75,7 +75,7 @@ fn say_gaps(Gaps { evicted, skipped }: Gaps) {
     if evicted > 0 || skipped > 0 {
         eprintln!(
             "this is a sample: there was a flood, {} older entries made room for newer ones and {} \
-             packets have no entry; 'firewall stats' has counted all of them",
+             packets are in no entry; 'firewall stats' has counted all of them",
             table::number(evicted),
             table::number(skipped)
         );

@@ -55,7 +55,7 @@ pub struct Hit {
 pub struct Gaps {
     /// Entries made that are no longer there: newer ones took their room.
     pub evicted: u64,
-    /// Packets without an entry, since too many would have been new.
+    /// Packets that no entry counts, since too many would have been new.
     pub skipped: u64,
 }
 

@@ -8,7 +8,7 @@ use aya::{
     maps::Map,
     programs::{Program, ProgramError},
 };
-use firewall_common::{image::Line, ledger::LEDGER_ENTRIES};
+use firewall_common::{image::Line, ledger::LEDGER_ENTRIES, marks::MARKS};
 
 use super::{
     Hook, Interface,
@@ -39,9 +39,19 @@ impl Object {
 }
 
 /// The shared maps: name in the object, name of the pin, `enum bpf_map_type`, key, value, entries.
-const SHARED: [(&str, &str, Shape); 3] = [
+const SHARED: [(&str, &str, Shape); 4] = [
     ("LEDGER_OUTBOUND", "ledger_outbound", LEDGER),
     ("LEDGER_INBOUND", "ledger_inbound", LEDGER),
+    (
+        "LEDGER_MARKS",
+        "ledger_marks",
+        Shape {
+            map_type: 2,
+            key_size: 4,
+            value_size: MARKS as u32,
+            max_entries: 1,
+        },
+    ),
     (
         "EVENTS",
         "events",

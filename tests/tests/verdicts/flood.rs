@@ -70,3 +70,37 @@ fn a_flood_is_counted_exactly_and_leaves_room_for_who_calls_out() {
         .1;
     assert_eq!(blocked.packets, u64::from(PAIRS) + 1);
 }
+
+/// In a flood, pairs whose entry was hit before are found among those that have none.
+#[test]
+fn a_flood_takes_nothing_from_entries_that_are_known() {
+    skip_unless!("a_flood_takes_nothing_from_entries_that_are_known", Bpf);
+    /// Known pairs, and how often each is hit again.
+    const KNOWN: u32 = 50;
+    const AGAIN: u32 = 60;
+    let kernel = Kernel::new(&rules(), Role::Unknown).unwrap();
+    let known = |number: u32| Ipv4Addr::from_bits(0xc0a8_0000 + number).into();
+    for number in (0..KNOWN).chain(0..KNOWN) {
+        packet(&kernel, ip(BLOCKED[0]), known(number));
+    }
+    for number in 0..KNOWN * AGAIN {
+        for flood in number * 10..number * 10 + 10 {
+            let host = Ipv4Addr::from_bits(0x0a00_0000 + flood).into();
+            packet(&kernel, ip(BLOCKED[0]), host);
+        }
+        packet(&kernel, ip(BLOCKED[0]), known(number % KNOWN));
+    }
+    let ledger = kernel.ledger().unwrap();
+    for number in 0..KNOWN {
+        let entry = ledger.iter().find(|hit| hit.inside == known(number));
+        let packets = entry.map(|hit| hit.count.packets);
+        assert_eq!(packets, Some(u64::from(2 + AGAIN)), "of pair {number}");
+    }
+    let skipped = counted(&kernel, LedgerCounter::Skipped);
+    assert!(skipped > 0, "the ration was never used up");
+    let recorded: u64 = ledger.iter().map(|hit| hit.count.packets).sum();
+    assert_eq!(
+        recorded + skipped as u64,
+        u64::from(KNOWN * (2 + 11 * AGAIN))
+    );
+}
