@@ -17,9 +17,14 @@
 //! | 1 | 32–47 | default: class of every /24 without a descriptor |
 //! | 1 | 48 | wide: descriptors take 16 bytes (IPv4 only) |
 //!
-//! A descriptor's index is base plus the number of listed bits below its own. Most addresses need
-//! no more than this one line. What follows the first level differs: see [`v4`] and [`v6`].
-//! Ports that are listed on their own are beside the lines: see [`ports`].
+//! A descriptor's index is base plus the number of listed bits below its own.
+//!
+//! Lines 65,536 to 66,047 have one bit for each group, in order: *coarse*. It is clear where the group
+//! has neither descriptors nor a default, and then the group is not read. These 32 KiB stay in the
+//! processor's own cache, the 4 MiB of the groups do not, and most addresses need no more.
+//!
+//! What follows the first level differs: see [`v4`] and [`v6`]. Ports that are listed on their own are
+//! beside the lines: see [`ports`].
 //!
 //! The kernel's verifier reads this code too. Every index into a line carries its mask, every
 //! variable shift its own, and addition wraps: it must see that nothing leaves its bounds.
@@ -30,7 +35,7 @@ mod tests;
 pub mod v4;
 pub mod v6;
 
-use crate::class::ClassId;
+use crate::class::{ClassId, NONE};
 
 pub use ports::lookup_port;
 pub use v4::lookup4;
@@ -43,7 +48,13 @@ pub type Line = [u64; 8];
 pub const LINE_BYTES: usize = size_of::<Line>();
 
 /// Lines of the first level, at the start of every image.
-pub const FIRST_LEVEL_LINES: usize = 1 << 16;
+pub const FIRST_LEVEL_LINES: usize = GROUP_LINES + COARSE_LINES;
+
+/// Lines of the groups: four /18s each.
+const GROUP_LINES: usize = 1 << 16;
+
+/// Lines of the coarse bits: 512 groups each.
+const COARSE_LINES: usize = 1 << 9;
 
 /// Gives line `index` of an image. The kernel program answers from a map, everyone else from memory.
 pub trait Lines {
@@ -79,9 +90,26 @@ impl Group {
         Self { listed, rest }
     }
 
-    /// The group of the address whose upper 32 bits are `upper`.
+    /// Whether it lists anything.
+    pub fn lists(self) -> bool {
+        self.listed != 0 || self.default() != NONE
+    }
+
+    /// Line, word and bit that tell whether the group of the address whose upper 32 bits are `upper`
+    /// lists anything.
+    #[inline(always)]
+    pub const fn coarse(upper: u32) -> (u32, usize, u32) {
+        let line = GROUP_LINES as u32 + (upper >> 23);
+        (line, (upper >> 20 & 7) as usize, upper >> 14 & 63)
+    }
+
+    /// The group of the address whose upper 32 bits are `upper`; `None` if it lists nothing.
     #[inline(always)]
     pub fn find<L: Lines + ?Sized>(lines: &L, upper: u32) -> Option<Self> {
+        let (line, word, bit) = Self::coarse(upper);
+        if lines.line(line)?[word] >> bit & 1 == 0 {
+            return None;
+        }
         let line = lines.line(upper >> 16)?;
         let word = ((upper >> 13) & 6) as usize;
         Some(Self {

@@ -81,12 +81,15 @@ impl Store {
         }
     }
 
-    /// Writes group `index` of the first level, whatever it was.
+    /// Writes group `index` of the first level with its coarse bit, whatever they were.
     pub fn put_group(&mut self, index: u32, group: Group) {
         let line = &mut self.lines[index as usize / 4];
         let word = index as usize % 4 * 2;
         line[word] = group.listed;
         line[word + 1] = group.rest;
+        let (line, word, bit) = Group::coarse(index << 14);
+        let word = &mut self.lines[line as usize][word];
+        *word = *word & !(1 << bit) | u64::from(group.lists()) << bit;
     }
 
     /// Writes line `index`.
@@ -113,8 +116,9 @@ mod tests {
     #[test]
     fn the_last_index_that_fits_is_handed_out_and_none_after_it() {
         let mut store = Store::new();
-        let free = FIRST_LEVEL_LINES;
-        assert_eq!(store.allocate(free, LINE_BYTES, 17).unwrap(), 1 << 16);
+        let free = (1 << 17) - FIRST_LEVEL_LINES;
+        let first = store.allocate(free, LINE_BYTES, 17).unwrap();
+        assert_eq!(first as usize, FIRST_LEVEL_LINES);
         assert!(store.allocate(1, LINE_BYTES, 17).is_err());
         assert_eq!(store.allocate(1, LINE_BYTES, 18).unwrap(), 1 << 17);
     }
