@@ -1,7 +1,7 @@
 //! The files that what is in force is a function of: the small ones are read at once, the copies of
 //! feeds only where more than their digest is asked for.
 
-use std::{cell::OnceCell, fs::File, io::Read as _};
+use std::{borrow::Cow, cell::OnceCell, fs::File, io::Read as _};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::{
     feed::{
         format::{self, Format, Parsed},
         guard::{self, Guarded},
-        store,
+        store::{self, Store},
     },
     file,
     local::{ALLOW, LOCAL, List, Lists},
@@ -49,6 +49,33 @@ pub struct StoredFeed {
     load: Load,
     /// The digest that a file of this identity had when an image was made of it.
     known_digest: Option<String>,
+    /// What the copy says, if this process has just stored it.
+    fresh: Option<Box<Parsed>>,
+}
+
+/// A copy of a feed that this process has just stored, and what it says.
+#[derive(Debug)]
+pub struct FreshCopy {
+    identity: Identity,
+    digest: String,
+    parsed: Box<Parsed>,
+}
+
+impl FreshCopy {
+    /// The copy in `store`, whose content has this digest. `None` if it is gone already.
+    ///
+    /// # Errors
+    /// It is there and cannot be opened.
+    pub fn of(store: &Store, digest: &str, parsed: Box<Parsed>) -> Result<Option<Self>> {
+        let Some(file) = store.open()? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            identity: Identity::of(&file).context("cannot look at the copy of a feed")?,
+            digest: digest.to_owned(),
+            parsed,
+        }))
+    }
 }
 
 #[derive(Debug)]
@@ -76,6 +103,18 @@ impl Inputs {
             lists: read_lists(state)?,
             protected: facts.all(),
         })
+    }
+
+    /// Takes what is known of copies that were stored just now: where the file is still the same,
+    /// neither it is read nor its content parsed again.
+    pub fn take(&mut self, copies: Vec<FreshCopy>) {
+        for copy in copies {
+            let is_same = |stored: &&mut StoredFeed| stored.identity == copy.identity;
+            if let Some(stored) = self.feeds.iter_mut().find(is_same) {
+                stored.known_digest = Some(copy.digest);
+                stored.fresh = Some(copy.parsed);
+            }
+        }
     }
 
     /// A digest of everything that decides what is in force at `now`: equal digests, equal images.
@@ -220,6 +259,7 @@ impl StoredFeed {
             identity,
             content: OnceCell::new(),
             known_digest: None,
+            fresh: None,
         }))
     }
 
@@ -282,7 +322,11 @@ impl StoredFeed {
 
     /// What may be put in force of the copy.
     pub fn guarded(&self, protected: &[Protected]) -> Result<Guarded> {
-        guard::check(&self.parsed()?, protected)
+        let parsed = match &self.fresh {
+            Some(parsed) => Cow::Borrowed(parsed.as_ref()),
+            None => Cow::Owned(self.parsed()?),
+        };
+        guard::check(&parsed, protected)
             .with_context(|| format!("the stored copy of feed {} is refused", self.feed.name))
     }
 }
@@ -304,4 +348,50 @@ pub fn read_lists(state: &State) -> Result<Lists> {
         block: read(&state.block_list())?,
         allow: read(&state.allow_list())?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is handed over says something else than the file: it shows which of the two was taken.
+    #[test]
+    fn a_fresh_copy_is_taken_as_long_as_its_file_is_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list");
+        std::fs::write(&list, "203.0.113.7\n203.0.113.8\n").unwrap();
+        let config = format!("[[feed]]\nname = 'box'\npath = {list:?}\nmode = 'enforce'\n");
+        let config = Config::parse(&config, "firewall.toml").unwrap();
+        let state = State::new(folder.path());
+        let name = config.feeds[0].name.clone();
+        let feed = crate::feed::Feed {
+            name: name.clone(),
+            location: config.feeds[0].location.clone(),
+            format: None,
+            server: None,
+            key: None,
+            limits: crate::feed::fetch::Limits::default(),
+        };
+        crate::feed::update(&feed, state.root(), &[], Timestamp::UNIX_EPOCH).unwrap();
+
+        let store = state.feed_store(&name);
+        let copy = || {
+            let parsed = format::parse(Format::Plain, b"203.0.113.99\n").unwrap();
+            FreshCopy::of(&store, "digest", Box::new(parsed)).unwrap()
+        };
+        let entries = |copy: Option<FreshCopy>| {
+            let mut inputs = Inputs::read(&config, &state).unwrap();
+            inputs.take(copy.into_iter().collect());
+            let (ruleset, _) = inputs.feeds_ruleset(false).unwrap();
+            (ruleset.v4.len(), inputs.feeds[0].digest().unwrap())
+        };
+        let of_file = entries(None);
+        assert_eq!(of_file.0, 2);
+        assert_eq!(entries(copy()), (1, "digest".to_owned()));
+
+        // The same content in another file: somebody stored it meanwhile.
+        let (copy, content) = (copy(), store.content().unwrap().unwrap());
+        file::replace(&folder.path().join("feeds/box"), &content).unwrap();
+        assert_eq!(entries(copy), of_file);
+    }
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{Ending, ending, write_json};
 use crate::{
     cli::{Add, Allow, Prefixes, Remove},
-    filter::{Filter, Wanted, changes},
+    filter::{Filter, Known, Wanted, changes},
     inputs::read_lists,
     local::{Change, List, Lists, Note, Verb},
     network::Network,
@@ -153,7 +153,7 @@ fn finish(
     output: &mut dyn Write,
 ) -> Result<Ending> {
     let outcome = if change.subjects.is_empty() {
-        filter.enforce(Wanted::Attached, &[])?
+        filter.enforce(Wanted::Attached, Known::default())?
     } else {
         let path = changes::store(&filter.state, &change)?;
         let outcome = filter.enforce_change(&path);

@@ -18,7 +18,8 @@ use crate::{
         store::GoodCopy,
         update,
     },
-    filter::{Filter, Wanted},
+    filter::{Filter, Known, Wanted},
+    inputs::FreshCopy,
     protected::{Facts, Protected, feed_host},
     state::{self, State},
 };
@@ -106,14 +107,19 @@ fn update_now(
     }
     filter.state.prepare()?;
     let mut failed = false;
-    let mut hosts = Vec::new();
+    let (mut hosts, mut copies) = (Vec::new(), Vec::new());
     for feed in feeds {
         let answer = fetch(&Request::new(filter, feed))?;
         failed |= matches!(answer.outcome, Outcome::Failed(_));
         say(feed, &answer.outcome, json, output)?;
         hosts.extend(answer.hosts);
+        copies.extend(answer.copy);
     }
-    let ended = ending(&filter.enforce(Wanted::Attached, &hosts)?);
+    let known = Known {
+        protected: &hosts,
+        copies,
+    };
+    let ended = ending(&filter.enforce(Wanted::Attached, known)?);
     Ok(if failed && ended == Ending::Success {
         Ending::Negative
     } else {
@@ -150,6 +156,8 @@ impl Request {
 pub struct Answer {
     /// What became of the last good copy.
     pub outcome: Outcome,
+    /// The new copy, if there is one, so that it need not be read again.
+    pub copy: Option<FreshCopy>,
     /// Not to be blocked: the next update comes from there.
     pub hosts: Vec<Protected>,
 }
@@ -162,8 +170,20 @@ pub fn fetch(request: &Request) -> Result<Answer> {
     let facts: Facts = state::read_json(&state.protected())?.unwrap_or_default();
     let mut protected = facts.all();
     protected.extend_from_slice(&hosts);
-    let outcome = update(feed, state.root(), &protected, Timestamp::now())?;
-    Ok(Answer { outcome, hosts })
+    let mut outcome = update(feed, state.root(), &protected, Timestamp::now())?;
+    let copy = match &mut outcome {
+        // Under the lock: nobody has put another copy in its place.
+        Outcome::Changed(copy, parsed) => {
+            let store = state.feed_store(&feed.name);
+            FreshCopy::of(&store, &copy.digest, std::mem::take(parsed))?
+        }
+        _ => None,
+    };
+    Ok(Answer {
+        outcome,
+        copy,
+        hosts,
+    })
 }
 
 /// What the guard left out or subtracted from, in a few lines.
@@ -201,13 +221,13 @@ pub fn findings(copy: &GoodCopy) -> Vec<String> {
 }
 
 fn say(feed: &Feed, outcome: &Outcome, json: bool, output: &mut dyn Write) -> Result<()> {
-    if let Outcome::Changed(copy) = outcome {
+    if let Outcome::Changed(copy, _) = outcome {
         for line in findings(copy) {
             eprintln!("{}: {line}", feed.name);
         }
     }
     let (word, entries, reason) = match outcome {
-        Outcome::Changed(copy) => ("changed", Some(copy.entries), None),
+        Outcome::Changed(copy, _) => ("changed", Some(copy.entries), None),
         Outcome::Unchanged => ("unchanged", None, None),
         Outcome::Failed(reason) => ("failed", None, Some(reason)),
     };

@@ -7,7 +7,7 @@ use super::{Ending, ending};
 use crate::{
     config::Config,
     dataplane::{Interface, Link, device, is_own},
-    filter::{Filter, Outcome, Wanted},
+    filter::{Filter, Known, Outcome, Wanted},
     network::Network,
     protected::network_namespace,
     record,
@@ -25,7 +25,7 @@ pub fn run(filter: &Filter) -> Result<Ending> {
         hang_up(process)?;
         return Ok(Ending::Success);
     }
-    let outcome = filter.enforce(Wanted::Exactly(interfaces), &[])?;
+    let outcome = filter.enforce(Wanted::Exactly(interfaces), Known::default())?;
     match &outcome {
         Outcome::Installed { record, .. } => eprintln!("generation {} is in force", record.number),
         Outcome::Unchanged => eprintln!("what the files say was in force already"),

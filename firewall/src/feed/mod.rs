@@ -3,7 +3,7 @@
 //! Fetch, decompress, parse, guard, store. Whatever fails on the way leaves the last good copy in
 //! force, and the feed says that it is stalled, since when and why.
 
-use std::{fmt, path::Path};
+use std::{borrow::Cow, fmt, path::Path};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -63,8 +63,8 @@ impl Feed {
 /// What came of an update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// There is a new copy.
-    Changed(Box<GoodCopy>),
+    /// There is a new copy, and this is what it says.
+    Changed(Box<GoodCopy>, Box<Parsed>),
     /// The last good copy is the newest.
     Unchanged,
     /// The last good copy, if any, stays; why, for people.
@@ -102,7 +102,7 @@ pub fn update(
         Ok(Obtained::New(copy, content, parsed)) => {
             store.write_content(&content, &changes(old.as_ref(), &parsed, now))?;
             meta.copy = Some((*copy).clone());
-            Outcome::Changed(copy)
+            Outcome::Changed(copy, Box::new(parsed))
         }
         Err(error) => Outcome::Failed(format!("{error:#}")),
     };
@@ -183,7 +183,10 @@ fn take(
     protected: &[Protected],
     now: Timestamp,
 ) -> Result<Obtained> {
-    let content = decompress(&content, feed.limits.content)?.into_owned();
+    let content = match decompress(&content, feed.limits.content)? {
+        Cow::Owned(content) => content,
+        Cow::Borrowed(_) => content,
+    };
     let digest = store::digest(&content);
     // Many servers send the same list again, whatever they are asked.
     if let Some(copy) = same.filter(|copy| copy.digest == digest) {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use firewall_common::reason::Count;
 use jiff::Timestamp;
 
-use super::{Filter, Outcome, Wanted, changes, compiled::Compiled};
+use super::{Filter, Known, Outcome, Wanted, changes, compiled::Compiled};
 use crate::{
     dataplane::{Change, Interface, Link},
     image::Image,
@@ -48,7 +48,7 @@ impl<'a> Held<'a> {
         &self,
         folded: Vec<PathBuf>,
         wanted: Wanted,
-        known: &[Protected],
+        known: Known,
     ) -> Result<(Outcome, Option<Compiled>)> {
         let before = self.filter.in_force()?;
         let mut interfaces = match wanted {
@@ -99,7 +99,7 @@ impl<'a> Held<'a> {
         &self,
         before: Option<Record>,
         interfaces: &[Interface],
-        known: &[Protected],
+        known: Known,
     ) -> Result<(Outcome, Option<Compiled>)> {
         let attaching = interfaces
             .iter()
@@ -108,8 +108,9 @@ impl<'a> Held<'a> {
             (Some(record), false) => record.namespace,
             _ => network_namespace()?,
         };
-        self.refresh_protected(namespace, known)?;
-        let inputs = Inputs::read(&self.filter.config, &self.filter.state)?;
+        self.refresh_protected(namespace, known.protected)?;
+        let mut inputs = Inputs::read(&self.filter.config, &self.filter.state)?;
+        inputs.take(known.copies);
         let digest = inputs.digest(self.now)?;
         if let Some(before) = &before
             && before.inputs == digest

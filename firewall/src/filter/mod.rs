@@ -17,6 +17,7 @@ use crate::{
     dataplane::{Change, Dataplane, Gaps, Interface, Link, Object},
     file,
     image::Image,
+    inputs::FreshCopy,
     ledger::{self, Entry, Key, Sums},
     protected::Protected,
     record::{Record, Records},
@@ -44,6 +45,15 @@ pub enum Wanted {
     Attached,
     /// These, and no others.
     Exactly(Vec<Interface>),
+}
+
+/// What a caller knows beyond the files.
+#[derive(Debug, Default)]
+pub struct Known<'a> {
+    /// Addresses that are not to be blocked.
+    pub protected: &'a [Protected],
+    /// Copies of feeds that this process has just stored.
+    pub copies: Vec<FreshCopy>,
 }
 
 /// What became of an attempt to put the files in force.
@@ -84,9 +94,9 @@ impl Filter {
         Records::new(self.state.generations())
     }
 
-    /// Puts what the files say in force on the interfaces that are wanted, after taking in the
-    /// protected addresses that only the caller knows of.
-    pub fn enforce(&self, wanted: Wanted, known: &[Protected]) -> Result<Outcome> {
+    /// Puts what the files say in force on the interfaces that are wanted, after taking in what only
+    /// the caller knows.
+    pub fn enforce(&self, wanted: Wanted, known: Known) -> Result<Outcome> {
         let held = Held::wait(self)?;
         let folded = held.fold()?;
         self.enforce_held(held, folded, wanted, known)
@@ -98,7 +108,7 @@ impl Filter {
         held: Held,
         folded: Vec<PathBuf>,
         wanted: Wanted,
-        known: &[Protected],
+        known: Known,
     ) -> Result<Outcome> {
         let (outcome, compiled) = held.enforce(folded, wanted, known)?;
         drop(held);
@@ -116,7 +126,7 @@ impl Filter {
         if change.exists() {
             let folded = held.fold().inspect_err(|_| changes::withdraw(change));
             let folded = folded.context("nothing was changed")?;
-            let outcome = self.enforce_held(held, folded, Wanted::Attached, &[]);
+            let outcome = self.enforce_held(held, folded, Wanted::Attached, Known::default());
             return outcome.context(
                 "stored, but not put in force; what was in force stays, and 'firewall reload' \
                  tries again",

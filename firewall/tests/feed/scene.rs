@@ -68,7 +68,7 @@ impl Scene {
     /// A scene with a last good copy.
     pub fn with_copy() -> Self {
         let scene = Self::new();
-        assert!(matches!(scene.update(0), Outcome::Changed(_)));
+        assert!(matches!(scene.update(0), Outcome::Changed(..)));
         scene
     }
 

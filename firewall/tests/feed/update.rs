@@ -44,7 +44,7 @@ fn unchanged_counts_only_for_what_is_here() {
     scene.answers(fixed("304 Not Modified", "", b""));
     assert!(matches!(scene.update(1), Outcome::Failed(said) if said.contains("status 304")));
     scene.answers(ok(LIST.as_bytes()));
-    assert!(matches!(scene.update(2), Outcome::Changed(_)));
+    assert!(matches!(scene.update(2), Outcome::Changed(..)));
     scene.assert_copy_stays();
 }
 
@@ -59,7 +59,7 @@ fn another_location_or_format_is_fetched_anew() {
     let path = scene.state.path().join("mine.txt");
     std::fs::write(&path, gzip(LIST.as_bytes())).unwrap();
     scene.feed.location = Location::File(path);
-    assert!(matches!(scene.update(3), Outcome::Changed(_)));
+    assert!(matches!(scene.update(3), Outcome::Changed(..)));
     assert_eq!(scene.update(4), Outcome::Unchanged);
 }
 
@@ -79,7 +79,7 @@ fn stalled_since_the_first_failure_until_the_next_success() {
 fn since_when_an_address_is_listed() {
     let scene = Scene::with_copy();
     scene.answers(ok(b"192.0.2.1\n192.0.2.7\n"));
-    assert!(matches!(scene.update(1), Outcome::Changed(_)));
+    assert!(matches!(scene.update(1), Outcome::Changed(..)));
     let since = |address| scene.store().since(Prefix::V4(address, 32)).unwrap();
     assert_eq!(since(0xc000_0201), Some(Since::FirstLoad(time(0))));
     assert_eq!(since(0xc000_0207), Some(Since::Added(time(1))));
@@ -93,7 +93,7 @@ fn protected_addresses_are_counted_at_update_and_left_out_at_load() {
         kind: Kind::Own,
     }];
     let update = feed::update(&scene.feed, scene.state.path(), &own, time(0)).unwrap();
-    let Outcome::Changed(copy) = update else {
+    let Outcome::Changed(copy, _) = update else {
         panic!("{update:?}")
     };
     assert_eq!(

@@ -24,7 +24,7 @@ use crate::{
     command::{advice::advice, report},
     config::Config,
     dataplane::{self, Events, Object},
-    filter::{Filter, Outcome, Wanted},
+    filter::{Filter, Known, Outcome, Wanted},
     inputs::read_lists,
     network::{self, Network},
     protected::Protected,
@@ -78,7 +78,9 @@ impl Daemon {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut network = network::watch()?;
         let mut folder = watch::folder(self.filter.state.root())?;
-        let outcome = self.filter.enforce(self.wanted(Missing::IsAnError)?, &[])?;
+        let outcome = self
+            .filter
+            .enforce(self.wanted(Missing::IsAnError)?, Known::default())?;
         self.installed(&outcome);
         self.adopted(&outcome)?;
         self.advise()?;
@@ -117,7 +119,11 @@ impl Daemon {
     fn enforce(&mut self) {
         self.looked = Instant::now();
         let wanted = self.wanted(Missing::IsLeftOut);
-        let result = wanted.and_then(|wanted| self.filter.enforce(wanted, &self.feed_hosts));
+        let known = Known {
+            protected: &self.feed_hosts,
+            copies: Vec::new(),
+        };
+        let result = wanted.and_then(|wanted| self.filter.enforce(wanted, known));
         match result {
             Ok(outcome) => self.installed(&outcome),
             Err(failure) => error!("{failure:#}"),

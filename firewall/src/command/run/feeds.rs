@@ -42,7 +42,7 @@ impl Update {
             }
         };
         match &answer.outcome {
-            Outcome::Changed(copy) => {
+            Outcome::Changed(copy, _) => {
                 info!("feed {name}: changed, {} entries", copy.entries);
                 findings(copy)
                     .iter()
