@@ -25,4 +25,6 @@ mod marks;
 pub mod packet;
 #[cfg(any(target_arch = "bpf", feature = "lint"))]
 pub mod program;
+#[cfg(any(target_arch = "bpf", feature = "lint"))]
+mod ration;
 pub mod transport;

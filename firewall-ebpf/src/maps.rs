@@ -13,14 +13,12 @@ use firewall_common::{
         ports::{PortEntry, Ports},
         tree6,
     },
-    ledger::{
-        ADMITTED, Direction, Event, LEDGER_ENTRIES, LedgerCounter, LedgerEntry, LedgerKey, Role,
-    },
+    ledger::{Direction, Event, LEDGER_ENTRIES, LedgerCounter, LedgerEntry, LedgerKey, Role},
     marks::{KNOWN, NEW, renews},
     reason::{Count, Reason},
 };
 
-use crate::{filter::Rules, marks, packet::Sender};
+use crate::{filter::Rules, marks, packet::Sender, ration};
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
@@ -44,19 +42,6 @@ static CLASS_COUNTERS: PerCpuArray<Count, 1> = PerCpuArray::new();
 /// Of one interface: [`Reason`], then [`LedgerCounter`] → packets and bytes.
 #[btf_map]
 static COUNTERS: PerCpuArray<Count, { firewall_common::COUNTERS }> = PerCpuArray::new();
-
-/// Of one copy of the program: ledger entries that this CPU admitted within a second. One for the
-/// outbound ledger, one for the other.
-#[btf_map]
-static ADMISSIONS: PerCpuArray<Admissions, 2> = PerCpuArray::new();
-
-/// Entries admitted within a second.
-#[repr(C)]
-struct Admissions {
-    /// Since boot.
-    second: u64,
-    entries: u64,
-}
 
 // Of the whole filter. Two ledgers, so that a flood from outside cannot push out who called out.
 #[btf_map]
@@ -267,7 +252,7 @@ fn record_in(
     let generation = constant(&GENERATION);
     let key = &hit.key;
     // In a flood nearly every pair is new, and to look for its entry costs more than all the rest.
-    if is_spent(admissions, now) && !marks::is_live(key, now) {
+    if ration::is_spent(admissions, now) && !marks::is_live(key, now) {
         count_ledger(LedgerCounter::Skipped, hit.bytes);
         return;
     }
@@ -275,7 +260,7 @@ fn record_in(
         update(entry, now, generation, hit);
         return;
     }
-    if !admit(admissions, now) {
+    if !ration::admit(admissions, now) {
         count_ledger(LedgerCounter::Skipped, hit.bytes);
         return;
     }
@@ -312,39 +297,6 @@ fn record_in(
             Some(entry) => update(entry, now, generation, hit),
             None => count_ledger(LedgerCounter::Skipped, hit.bytes),
         },
-    }
-}
-
-/// The second of `now`: 2^30 ns is second enough, and a shift is cheaper than a division.
-#[inline(always)]
-fn second(now: u64) -> u64 {
-    now >> 30
-}
-
-/// Whether this CPU has made all entries that it may within this second.
-#[inline(always)]
-fn is_spent(admissions: u32, now: u64) -> bool {
-    match ADMISSIONS.get(admissions) {
-        Some(admissions) => admissions.second == second(now) && admissions.entries >= ADMITTED,
-        None => false,
-    }
-}
-
-/// Whether this CPU may make one more entry within this second.
-#[inline(always)]
-fn admit(admissions: u32, now: u64) -> bool {
-    let Some(admissions) = ADMISSIONS.get_ptr_mut(admissions) else {
-        return false;
-    };
-    let second = second(now);
-    // SAFETY: the slot is this CPU's own, as with the counters.
-    unsafe {
-        if (*admissions).second != second {
-            (*admissions).second = second;
-            (*admissions).entries = 0;
-        }
-        (*admissions).entries += 1;
-        (*admissions).entries <= ADMITTED
     }
 }
 
