@@ -144,14 +144,11 @@ impl Dataplane {
     ) -> Result<Vec<Ebpf>> {
         let folder = self.pins.generation(number).join("programs");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let mut programs: Vec<Ebpf> = Vec::new();
-        for interface in interfaces {
-            let program = object::load(&self.pins, object, number, image, interface)?;
-            if programs.is_empty() {
-                fill(&program, image)?;
-            }
-            programs.push(program);
-        }
+        let programs = object::load(&self.pins, object, number, image, interfaces)?;
+        // All copies have the same maps.
+        programs
+            .first()
+            .map_or(Ok(()), |program| fill(program, image))?;
         Ok(programs)
     }
 

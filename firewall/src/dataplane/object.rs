@@ -88,45 +88,64 @@ pub fn check_pins(pins: &Pins, interfaces: &[Interface]) -> Result<()> {
         .try_for_each(|interface| check_map(&pins.counters(&interface.name), COUNTERS))
 }
 
-/// Loads the copy of `object` for `interface` into the kernel and pins it. The first copy of a
+/// Loads a copy of `object` for each of `interfaces` into the kernel and pins it. The first copy of a
 /// generation makes the generation's maps, the others find them.
 pub fn load(
     pins: &Pins,
     object: Object,
     generation: u32,
     image: &Image,
-    interface: &Interface,
-) -> Result<Ebpf> {
-    let hook = interface.hook;
-    let (role, ethernet, own_traffic) = (
-        hook.role(interface.role),
-        hook.ethernet(),
-        hook.own_traffic(),
-    );
+    interfaces: &[Interface],
+) -> Result<Vec<Ebpf>> {
     let ports = u32::try_from(image.ports.len()).context("too many ports are listed")?;
+    let constants: Vec<Constants> = interfaces.iter().map(Constants::new).collect();
+    // One for all copies: it begins by reading the type information of the whole kernel.
     let mut loader = EbpfLoader::new();
     loader
-        .override_global("ROLE", &role, true)
-        .override_global("ETHERNET", &ethernet, true)
-        .override_global("OWN_TRAFFIC", &own_traffic, true)
         .override_global("GENERATION", &generation, true)
         .override_global("PORT_COUNT", &ports, true);
     for (name, pin, _) in SHARED {
         loader.map_pin_path(name, pins.shared(pin));
     }
-    loader.map_pin_path("COUNTERS", pins.counters(&interface.name));
     for (name, pin, size) in own_maps(pins, generation, image)? {
         loader.map_max_entries(name, size).map_pin_path(name, pin);
     }
-    let mut program = loader.load(object.bytes()).context(
-        "the kernel refuses the maps of the filter; this needs root (CAP_BPF, CAP_NET_ADMIN, \
-         CAP_PERFMON) and Linux 5.18 or newer",
-    )?;
-    load_program(&mut program, hook)?;
-    program_mut(&mut program, hook)?
-        .pin(pins.program(generation, &interface.name))
-        .context("cannot pin the program")?;
-    Ok(program)
+    let mut programs = Vec::new();
+    for (interface, constants) in interfaces.iter().zip(&constants) {
+        loader
+            .override_global("ROLE", &constants.role, true)
+            .override_global("ETHERNET", &constants.ethernet, true)
+            .override_global("OWN_TRAFFIC", &constants.own_traffic, true)
+            .map_pin_path("COUNTERS", pins.counters(&interface.name));
+        let mut program = loader.load(object.bytes()).context(
+            "the kernel refuses the maps of the filter; this needs root (CAP_BPF, CAP_NET_ADMIN, \
+             CAP_PERFMON) and Linux 5.18 or newer",
+        )?;
+        load_program(&mut program, interface.hook)?;
+        program_mut(&mut program, interface.hook)?
+            .pin(pins.program(generation, &interface.name))
+            .context("cannot pin the program")?;
+        programs.push(program);
+    }
+    Ok(programs)
+}
+
+/// What differs between the copies of a generation.
+struct Constants {
+    role: u32,
+    ethernet: u32,
+    own_traffic: u32,
+}
+
+impl Constants {
+    fn new(interface: &Interface) -> Self {
+        let hook = interface.hook;
+        Self {
+            role: hook.role(interface.role),
+            ethernet: hook.ethernet(),
+            own_traffic: hook.own_traffic(),
+        }
+    }
 }
 
 /// The maps of a generation: name in the object, pin, entries.
