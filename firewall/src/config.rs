@@ -10,10 +10,14 @@ use anyhow::{Context, Result, anyhow, bail};
 use firewall_common::class::Action;
 use ipnet::IpNet;
 use jiff::SignedDuration;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    feed::{fetch::Location, format::Format, store::Name},
+    feed::{
+        fetch::Location,
+        format::{Column, Format, Options, Separator},
+        store::Name,
+    },
     local::{ALLOW, LOCAL},
     protected::Kind,
     ruleset::Wish,
@@ -100,6 +104,8 @@ pub struct Feed {
     pub location: Location,
     /// Format of the content; `None` to find out.
     pub format: Option<Format>,
+    /// What the format needs to know.
+    pub options: Options,
     /// What is done with its addresses.
     pub mode: Mode,
     /// Which traffic they are about.
@@ -185,13 +191,40 @@ struct FeedEntry {
     name: String,
     url: Option<String>,
     path: Option<PathBuf>,
+    #[serde(default, deserialize_with = "format_or_auto")]
     format: Option<Format>,
+    column: Option<Column>,
+    separator: Option<Separator>,
+    json_path: Option<OneOrMore>,
+    minimum: Option<u32>,
     mode: Option<Mode>,
     #[serde(default)]
     direction: Direction,
     connectionless: Option<Connectionless>,
     ports: Option<Ports>,
     interval: Option<SignedDuration>,
+}
+
+/// One text, or an array of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl From<OneOrMore> for Vec<String> {
+    fn from(texts: OneOrMore) -> Self {
+        match texts {
+            OneOrMore::One(text) => vec![text],
+            OneOrMore::More(texts) => texts,
+        }
+    }
+}
+
+fn format_or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Format>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Format::or_auto(&name).map_err(serde::de::Error::custom)
 }
 
 /// Shortest time between two fetches: providers lock out those who ask more often.
@@ -278,8 +311,18 @@ impl FeedEntry {
                  comes from its addresses is treated alike"
             );
         }
+        let options = Options {
+            column: self.column,
+            separator: self.separator,
+            json_path: self.json_path.map_or_else(Vec::new, Vec::from),
+            minimum: self.minimum,
+        };
+        options
+            .check(self.format)
+            .with_context(|| format!("feed '{name}'"))?;
         Ok(Feed {
             location,
+            options,
             direction: self.direction,
             connectionless: self.connectionless.unwrap_or_default(),
             ports: self.ports,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::feed::{
     decompress::decompress,
     fetch::{Fetched, Limits, Location, Version, fetch},
-    format::{Format, Parsed},
+    format::{Format, How, Options, Parsed},
     guard::Guarded,
     store::{GoodCopy, Meta, Name, Stalled, Store},
 };
@@ -40,6 +40,8 @@ pub struct Feed {
     pub location: Location,
     /// The format; found from the content if not named.
     pub format: Option<Format>,
+    /// What the format needs to know.
+    pub options: Options,
     /// What an update may cost.
     pub limits: Limits,
 }
@@ -108,7 +110,10 @@ fn obtain(
     now: Timestamp,
 ) -> Result<Obtained> {
     let same = old.filter(|copy| {
-        copy.location == feed.location && feed.format.is_none_or(|format| format == copy.format)
+        copy.location == feed.location
+            && copy.options == feed.options
+            && feed.format.is_none_or(|format| format == copy.format)
+            && copy.next_expiry.is_none_or(|expiry| now < expiry)
     });
     let known = same.map_or_else(Version::default, |copy| copy.version.clone());
     let (content, version) = match (fetch(&feed.location, &known, &feed.limits)?, same) {
@@ -134,7 +139,11 @@ fn take(
     if let Some(copy) = same.filter(|copy| copy.digest == digest) {
         return Ok(confirmed(copy, version, now));
     }
-    let (format, parsed, guarded) = judge(feed.format, &content, protected)?;
+    let how = How {
+        options: feed.options.clone(),
+        at: Some(now),
+    };
+    let (format, parsed, guarded) = judge(feed.format, &how, &content, protected)?;
     // Refused now, the copy before stays; in force it could not be put.
     memory::check(Load {
         v4: parsed.v4.len() as u64,
@@ -144,6 +153,9 @@ fn take(
     let copy = GoodCopy {
         location: feed.location.clone(),
         format,
+        options: how.options,
+        valid_at: Some(now),
+        next_expiry: parsed.next_expiry,
         version,
         fetched_at: now,
         changed_at: now,
@@ -169,12 +181,13 @@ fn confirmed(copy: &GoodCopy, version: Version, now: Timestamp) -> Obtained {
 
 fn judge(
     format: Option<Format>,
+    how: &How,
     content: &[u8],
     protected: &[Protected],
 ) -> Result<(Format, Parsed, Guarded), Refused> {
     let (format, parsed) = match format {
-        Some(format) => (format, format::parse(format, content)?),
-        None => format::detect_and_parse(content)?,
+        Some(format) => (format, format::parse(format, how, content)?),
+        None => format::detect_and_parse(how, content)?,
     };
     let guarded = guard::check(&parsed, protected)?;
     Ok((format, parsed, guarded))
@@ -195,7 +208,7 @@ fn last_good(store: &Store, meta: &Meta) -> Result<Option<(GoodCopy, Vec<u8>)>> 
 
 /// The lines for the journal; a copy that cannot be compared begins it anew.
 fn changes(old: Option<&(GoodCopy, Vec<u8>)>, new: &Parsed, now: Timestamp) -> String {
-    let old = old.and_then(|(copy, content)| format::parse(copy.format, content).ok());
+    let old = old.and_then(|(copy, content)| format::parse(copy.format, &copy.how(), content).ok());
     old.map_or_else(
         || journal::first_load(new, now),
         |old| journal::difference(&old, new, now),

@@ -13,6 +13,7 @@ use firewall::{
     feed::{
         self, Feed, Outcome,
         fetch::Limits,
+        format::Options,
         guard::Guarded,
         store::{Meta, Store},
     },
@@ -103,6 +104,7 @@ impl Scene {
             name: self.feed.name.clone(),
             location: self.feed.location.clone(),
             format: None,
+            options: Options::default(),
             mode: config::Mode::Enforce,
             interval: Duration::from_secs(3600),
         };
@@ -116,6 +118,7 @@ pub fn feed_at(location: &str) -> Feed {
         name: "list".parse().unwrap(),
         location: location.parse().unwrap(),
         format: None,
+        options: Options::default(),
         limits: Limits {
             transfer: 100_000,
             content: 100_000,
