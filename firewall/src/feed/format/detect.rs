@@ -146,10 +146,10 @@ fn by_header(bytes: &[u8]) -> Option<Format> {
 
 /// By what most of the sampled lines are. What looks like nothing is a table, which says why not.
 fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
-    let most = |is: fn(&[u8]) -> bool| {
-        let count = sample.iter().filter(|line| is(line)).count();
-        100 * count >= 98 * sample.len()
-    };
+    let count = |is: fn(&[u8]) -> bool| sample.iter().filter(|line| is(line)).count();
+    let most = |is| 100 * count(is) >= 98 * sample.len();
+    // Rows that nothing else looks like; whether enough of them are good is seen later.
+    let half = |is| 2 * count(is) > sample.len();
     let some = |is: fn(&[u8]) -> bool| sample.iter().any(|line| is(line));
     let hosts =
         |line: &[u8]| hosts::is_row(line) || hosts::is_real_row(line) || hosts::is_name_row(line);
@@ -175,7 +175,7 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
         (urls::is_url, Format::Urls),
         (p2p::is_row, Format::P2p),
     ];
-    if let Some((_, format)) = table.into_iter().find(|(is, _)| most(*is)) {
+    if let Some((_, format)) = table.into_iter().find(|(is, _)| half(*is)) {
         return format;
     }
     let entries = sample

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Refused;
-use crate::config::Ports;
+use crate::{address::Address, config::Ports};
 
 mod abuse_json;
 mod csv;
@@ -283,6 +283,33 @@ fn fill(format: Format, how: &How, bytes: &[u8], parsed: &mut Parsed) -> Result<
         Format::Suricata => suricata::parse(bytes, parsed),
         Format::P2p => p2p::parse(bytes, parsed),
     }
+}
+
+/// Reads `bytes` as the format, or as the one that is found, and looks whether what came of it can be:
+/// for the fuzzer and for property tests. Panics if it cannot.
+pub fn exercise(format: Option<Format>, bytes: &[u8]) {
+    let how = How {
+        at: Some(Timestamp::UNIX_EPOCH),
+        ..How::default()
+    };
+    let parsed = match format {
+        Some(format) => parse(format, &how, bytes),
+        None => detect_and_parse(&how, bytes).map(|(_, parsed)| parsed),
+    };
+    let Ok(parsed) = parsed else {
+        return;
+    };
+    let clear = |it: &Indicator<u32>| it.address == it.address.first(it.length);
+    assert!(parsed.v4.iter().all(clear), "host bits are clear");
+    let clear = |it: &Indicator<u128>| it.address == it.address.first(it.length);
+    assert!(parsed.v6.iter().all(clear), "host bits are clear");
+    assert!(parsed.v6_entries <= parsed.entries && parsed.with_port <= parsed.entries);
+    assert!(parsed.rejected.len() <= parsed.rejected_count.min(REJECTED_KEPT));
+    let lines = parsed.lines as u32;
+    assert!(
+        parsed.v4.iter().all(|it| (1..=lines).contains(&it.line)),
+        "a line that there is"
+    );
 }
 
 /// Login pages, error pages and portals come with status 200 and may show an address.

@@ -1,5 +1,7 @@
 //! All formats together: names, detection, and that no content makes one panic.
 
+mod seeds;
+
 use proptest::prelude::*;
 
 use super::*;
