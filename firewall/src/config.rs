@@ -10,10 +10,16 @@ use anyhow::{Context, Result, anyhow, bail};
 use firewall_common::class::Action;
 use ipnet::IpNet;
 use jiff::SignedDuration;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    feed::{fetch::Location, format::Format, key::Key, server::Server, store::Name},
+    feed::{
+        fetch::Location,
+        format::{Column, Format, Options, Separator},
+        key::Key,
+        server::Server,
+        store::Name,
+    },
     local::{ALLOW, LOCAL},
     protected::Kind,
     ruleset::Wish,
@@ -104,6 +110,8 @@ pub struct Feed {
     pub location: Location,
     /// Format of the content; `None` to find out.
     pub format: Option<Format>,
+    /// What the format needs to know.
+    pub options: Options,
     /// What is done with its addresses.
     pub mode: Mode,
     /// Which traffic they are about.
@@ -196,7 +204,12 @@ struct FeedEntry {
     name: String,
     url: Option<String>,
     path: Option<PathBuf>,
+    #[serde(default, deserialize_with = "format_or_auto")]
     format: Option<Format>,
+    column: Option<Column>,
+    separator: Option<Separator>,
+    json_path: Option<OneOrMore>,
+    minimum: Option<u32>,
     mode: Option<Mode>,
     #[serde(default)]
     direction: Direction,
@@ -208,6 +221,28 @@ struct FeedEntry {
     credential: Option<String>,
     key_header: Option<String>,
     user: Option<String>,
+}
+
+/// One text, or an array of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl From<OneOrMore> for Vec<String> {
+    fn from(texts: OneOrMore) -> Self {
+        match texts {
+            OneOrMore::One(text) => vec![text],
+            OneOrMore::More(texts) => texts,
+        }
+    }
+}
+
+fn format_or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Format>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Format::or_auto(&name).map_err(serde::de::Error::custom)
 }
 
 /// Shortest time between two fetches: providers lock out those who ask more often.
@@ -313,8 +348,18 @@ impl FeedEntry {
                  comes from its addresses is treated alike"
             );
         }
+        let options = Options {
+            column: self.column,
+            separator: self.separator,
+            json_path: self.json_path.map_or_else(Vec::new, Vec::from),
+            minimum: self.minimum,
+        };
+        options
+            .check(self.format)
+            .with_context(|| format!("feed '{name}'"))?;
         Ok(Feed {
             location,
+            options,
             direction: self.direction,
             connectionless: self.connectionless.unwrap_or_default(),
             ports: self.ports,

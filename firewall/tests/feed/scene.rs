@@ -13,6 +13,7 @@ use firewall::{
     feed::{
         self, Feed, Outcome,
         fetch::Limits,
+        format::Options,
         guard::Guarded,
         store::{Meta, Store},
     },
@@ -103,6 +104,7 @@ impl Scene {
             name: self.feed.name.clone(),
             location: self.feed.location.clone(),
             format: None,
+            options: Options::default(),
             mode: config::Mode::Enforce,
             interval: Duration::from_secs(3600),
             server: None,
@@ -118,6 +120,7 @@ pub fn feed_at(location: &str) -> Feed {
         name: "list".parse().unwrap(),
         location: location.parse().unwrap(),
         format: None,
+        options: Options::default(),
         server: None,
         key: None,
         limits: Limits {
