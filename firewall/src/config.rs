@@ -124,6 +124,8 @@ pub struct Feed {
     pub interval: Duration,
     /// What is asked there, if it is no file.
     pub server: Option<Server>,
+    /// Which of the server's collections.
+    pub collection: Option<String>,
     /// The key, where one is needed.
     pub key: Option<Key>,
 }
@@ -217,6 +219,7 @@ struct FeedEntry {
     ports: Option<Ports>,
     interval: Option<SignedDuration>,
     server: Option<Server>,
+    collection: Option<String>,
     key_file: Option<PathBuf>,
     credential: Option<String>,
     key_header: Option<String>,
@@ -325,6 +328,9 @@ impl FeedEntry {
         if self.server.is_some() && (self.url.is_none() || self.format.is_some()) {
             bail!("feed '{name}': a server needs a url, and has a format of its own");
         }
+        if self.collection.is_some() && self.server != Some(Server::Taxii) {
+            bail!("feed '{name}': a collection is what a TAXII server has; set server = \"taxii\"");
+        }
         let location = match (self.url, self.path) {
             (Some(url), None) if is_http(&url) => url.parse::<Location>()?,
             (Some(url), None) => bail!("feed '{name}': '{url}' is no http: or https: URL"),
@@ -333,7 +339,7 @@ impl FeedEntry {
         };
         let (usual, shortest) = match self.server {
             Some(Server::Crowdsec) => (DECISIONS_INTERVAL, SignedDuration::from_secs(1)),
-            None => (defaults.interval, SHORTEST_INTERVAL),
+            _ => (defaults.interval, SHORTEST_INTERVAL),
         };
         let interval = self.interval.unwrap_or(usual);
         if interval < shortest {
@@ -367,6 +373,7 @@ impl FeedEntry {
             mode: self.mode.unwrap_or(defaults.mode),
             interval: interval.unsigned_abs(),
             server: self.server,
+            collection: self.collection,
             key,
             name,
         })

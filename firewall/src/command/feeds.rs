@@ -138,6 +138,7 @@ impl Request {
             format: feed.format,
             options: feed.options.clone(),
             server: feed.server,
+            collection: feed.collection.clone(),
             key: feed.key.clone(),
             limits: Limits::default(),
         };

@@ -49,6 +49,8 @@ pub struct Feed {
     pub options: Options,
     /// What is asked there, if it is no file.
     pub server: Option<Server>,
+    /// Which of its collections.
+    pub collection: Option<String>,
     /// The key, where one is needed.
     pub key: Option<Key>,
     /// What an update may cost.
@@ -136,6 +138,7 @@ fn obtain(
         (Some(server), Location::Web(address)) => server
             .ask(&Question {
                 address,
+                collection: feed.collection.as_deref(),
                 key: feed.key.as_ref(),
                 limits: &feed.limits,
                 before: old

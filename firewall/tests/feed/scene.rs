@@ -108,6 +108,7 @@ impl Scene {
             mode: config::Mode::Enforce,
             interval: Duration::from_secs(3600),
             server: None,
+            collection: None,
             key: None,
         };
         let stored = StoredFeed::read(&feed, &State::new(self.state.path())).unwrap();
@@ -122,6 +123,7 @@ pub fn feed_at(location: &str) -> Feed {
         format: None,
         options: Options::default(),
         server: None,
+        collection: None,
         key: None,
         limits: Limits {
             transfer: 100_000,
