@@ -123,6 +123,13 @@ pub enum Prefix {
     V6(u128, u8),
 }
 
+impl Prefix {
+    /// Whether it is a single address.
+    pub fn is_host(self) -> bool {
+        matches!(self, Self::V4(_, 32) | Self::V6(_, 128))
+    }
+}
+
 impl From<IpNet> for Prefix {
     fn from(net: IpNet) -> Self {
         match net {

@@ -5,7 +5,10 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 
-use crate::{feed::format::Format, subject::Subject};
+use crate::{
+    feed::format::{Column, Format, Options as FormatOptions, Separator},
+    subject::Subject,
+};
 
 /// XDP packet filter for Linux gateways: drops traffic to and from command-and-control addresses
 /// and names the infected host inside.
@@ -194,13 +197,60 @@ pub enum FeedsCommand {
         name: Option<String>,
     },
     /// Read a file as a feed would be read, and say what is in it; changes nothing
-    Parse {
-        /// File, gzip and zstd are unpacked
-        file: PathBuf,
-        /// Format of the file; found out if not given
-        #[arg(long)]
-        format: Option<Format>,
-    },
+    Parse(Parse),
+}
+
+/// `feeds parse`
+#[derive(Debug, Args)]
+pub struct Parse {
+    /// File; gzip, zstd and zip are unpacked
+    pub file: PathBuf,
+    /// Format of the file, one of those in docs/feeds.md; auto finds it out
+    #[arg(long, default_value = "auto", value_parser = parse_format)]
+    pub format: Wanted,
+    /// csv: column with the address, its number from 1 or its name
+    #[arg(long, value_name = "COLUMN")]
+    pub column: Option<String>,
+    /// csv: what separates columns
+    #[arg(long, value_name = "SEPARATOR", value_parser = parse_separator)]
+    pub separator: Option<Separator>,
+    /// json: where addresses are, such as 'prefixes[].ip_prefix'; may be given several times
+    #[arg(long, value_name = "PATH")]
+    pub json_path: Vec<String>,
+    /// ipsum: lists that must name an address; threatfox and stix: confidence
+    #[arg(long, value_name = "NUMBER")]
+    pub minimum: Option<u32>,
+}
+
+/// A format, or nothing where it is to be found out.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted(pub Option<Format>);
+
+impl Parse {
+    /// What the format needs to know.
+    pub fn options(&self) -> FormatOptions {
+        let column = |text: &String| match text.parse() {
+            Ok(number) => Column::Number(number),
+            Err(_) => Column::Name(text.clone()),
+        };
+        FormatOptions {
+            column: self.column.as_ref().map(column),
+            separator: self.separator,
+            json_path: self.json_path.clone(),
+            minimum: self.minimum,
+        }
+    }
+}
+
+fn parse_format(name: &str) -> anyhow::Result<Wanted> {
+    Format::or_auto(name).map(Wanted)
+}
+
+fn parse_separator(name: &str) -> Result<Separator, String> {
+    let all = Separator::ALL;
+    let found = all.into_iter().find(|separator| separator.name() == name);
+    let names = all.map(Separator::name).join(", ");
+    found.ok_or_else(|| format!("'{name}' is none of {names}"))
 }
 
 /// `config`

@@ -10,10 +10,16 @@ use anyhow::{Context, Result, anyhow, bail};
 use firewall_common::class::Action;
 use ipnet::IpNet;
 use jiff::SignedDuration;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    feed::{fetch::Location, format::Format, key::Key, server::Server, store::Name},
+    feed::{
+        fetch::Location,
+        format::{Column, Format, Options, Separator},
+        key::Key,
+        server::Server,
+        store::Name,
+    },
     local::{ALLOW, LOCAL},
     protected::Kind,
     ruleset::Wish,
@@ -104,6 +110,8 @@ pub struct Feed {
     pub location: Location,
     /// Format of the content; `None` to find out.
     pub format: Option<Format>,
+    /// What the format needs to know.
+    pub options: Options,
     /// What is done with its addresses.
     pub mode: Mode,
     /// Which traffic they are about.
@@ -116,6 +124,8 @@ pub struct Feed {
     pub interval: Duration,
     /// What is asked there, if it is no file.
     pub server: Option<Server>,
+    /// Which of the server's collections.
+    pub collection: Option<String>,
     /// The key, where one is needed.
     pub key: Option<Key>,
 }
@@ -196,7 +206,12 @@ struct FeedEntry {
     name: String,
     url: Option<String>,
     path: Option<PathBuf>,
+    #[serde(default, deserialize_with = "format_or_auto")]
     format: Option<Format>,
+    column: Option<Column>,
+    separator: Option<Separator>,
+    json_path: Option<OneOrMore>,
+    minimum: Option<u32>,
     mode: Option<Mode>,
     #[serde(default)]
     direction: Direction,
@@ -204,10 +219,33 @@ struct FeedEntry {
     ports: Option<Ports>,
     interval: Option<SignedDuration>,
     server: Option<Server>,
+    collection: Option<String>,
     key_file: Option<PathBuf>,
     credential: Option<String>,
     key_header: Option<String>,
     user: Option<String>,
+}
+
+/// One text, or an array of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl From<OneOrMore> for Vec<String> {
+    fn from(texts: OneOrMore) -> Self {
+        match texts {
+            OneOrMore::One(text) => vec![text],
+            OneOrMore::More(texts) => texts,
+        }
+    }
+}
+
+fn format_or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Format>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Format::or_auto(&name).map_err(serde::de::Error::custom)
 }
 
 /// Shortest time between two fetches: providers lock out those who ask more often.
@@ -290,6 +328,9 @@ impl FeedEntry {
         if self.server.is_some() && (self.url.is_none() || self.format.is_some()) {
             bail!("feed '{name}': a server needs a url, and has a format of its own");
         }
+        if self.collection.is_some() && self.server != Some(Server::Taxii) {
+            bail!("feed '{name}': a collection is what a TAXII server has; set server = \"taxii\"");
+        }
         let location = match (self.url, self.path) {
             (Some(url), None) if is_http(&url) => url.parse::<Location>()?,
             (Some(url), None) => bail!("feed '{name}': '{url}' is no http: or https: URL"),
@@ -298,7 +339,7 @@ impl FeedEntry {
         };
         let (usual, shortest) = match self.server {
             Some(Server::Crowdsec) => (DECISIONS_INTERVAL, SignedDuration::from_secs(1)),
-            None => (defaults.interval, SHORTEST_INTERVAL),
+            _ => (defaults.interval, SHORTEST_INTERVAL),
         };
         let interval = self.interval.unwrap_or(usual);
         if interval < shortest {
@@ -313,8 +354,18 @@ impl FeedEntry {
                  comes from its addresses is treated alike"
             );
         }
+        let options = Options {
+            column: self.column,
+            separator: self.separator,
+            json_path: self.json_path.map_or_else(Vec::new, Vec::from),
+            minimum: self.minimum,
+        };
+        options
+            .check(self.format)
+            .with_context(|| format!("feed '{name}'"))?;
         Ok(Feed {
             location,
+            options,
             direction: self.direction,
             connectionless: self.connectionless.unwrap_or_default(),
             ports: self.ports,
@@ -322,6 +373,7 @@ impl FeedEntry {
             mode: self.mode.unwrap_or(defaults.mode),
             interval: interval.unsigned_abs(),
             server: self.server,
+            collection: self.collection,
             key,
             name,
         })

@@ -11,7 +11,7 @@ use crate::{
     cache::{Cache, Identity, Input},
     config::{Config, Feed, Ports},
     feed::{
-        format::{self, Format, Parsed},
+        format::{self, Format, How, Parsed, Said},
         guard::{self, Guarded},
         store::{self, Store},
     },
@@ -41,6 +41,10 @@ pub struct StoredFeed {
     pub feed: Feed,
     /// Format of the content.
     pub format: Format,
+    /// How the content is read.
+    how: How,
+    /// When entries of it begin to be over: only then it matters when it was parsed.
+    expires: bool,
     /// The last good copy. It stays this one, though another may take its name.
     file: File,
     identity: Identity,
@@ -249,6 +253,8 @@ impl StoredFeed {
         let identity = Identity::of(&file).context("cannot look at the copy of a feed")?;
         Ok(Some(Self {
             feed: feed.clone(),
+            how: copy.how(),
+            expires: copy.next_expiry.is_some(),
             format: copy.format,
             load: Load {
                 v4: copy.v4 as u64,
@@ -288,7 +294,12 @@ impl StoredFeed {
     fn asks(&self) -> String {
         let wish = self.feed.wish();
         let (name, ports) = (&self.feed.name, self.ports());
-        format!("{name} {wish:?} {ports:?} {}", self.format)
+        let How { options, at } = &self.how;
+        let at = at.filter(|_| self.expires);
+        format!(
+            "{name} {wish:?} {ports:?} {} {options:?} {at:?}",
+            self.format
+        )
     }
 
     /// What its ports mean.
@@ -306,12 +317,21 @@ impl StoredFeed {
 
     /// What the copy says.
     pub fn parsed(&self) -> Result<Parsed> {
-        format::parse(self.format, &self.content()?.bytes).with_context(|| {
+        format::parse(self.format, &self.how, &self.content()?.bytes).with_context(|| {
             format!(
                 "the stored copy of feed {0} is damaged; 'firewall feeds update {0}' replaces it",
                 self.feed.name
             )
         })
+    }
+
+    /// What the copy says about the entry on `line`, beside its address.
+    ///
+    /// # Errors
+    /// The copy cannot be read.
+    pub fn said(&self, line: u32) -> Result<Option<Said>> {
+        let content = self.content()?;
+        Ok(format::said(self.format, &self.how, &content.bytes, line))
     }
 
     fn add_to(&self, ruleset: &mut Ruleset, guarded: &Guarded) -> Result<()> {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::namespace::Namespace;
@@ -21,9 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether the servers are there.
 pub fn are_there() -> bool {
-    Path::new(FOLDER)
-        .join("crowdsec/usr/bin/crowdsec")
-        .is_file()
+    let folder = Path::new(FOLDER);
+    folder.join("crowdsec/usr/bin/crowdsec").is_file()
+        && folder.join("medallion/bin/medallion").is_file()
 }
 
 /// A process that is ended when dropped.
@@ -165,6 +166,92 @@ impl Crowdsec {
         );
         Ok(())
     }
+}
+
+/// A TAXII 2.1 server: medallion, by OASIS.
+#[derive(Debug)]
+pub struct Medallion {
+    process: Option<Process>,
+    folder: TempDir,
+}
+
+impl Medallion {
+    /// Its address, that of the discovery.
+    pub const URL: &str = "http://127.0.0.1:15900/taxii2/";
+    /// Who may read, with the key that is in [`Self::key`].
+    pub const USER: &str = "reader";
+    const PORT: u16 = 15_900;
+
+    /// One without anything; [`Self::serve`] starts it.
+    pub fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("medallion-").tempdir()?;
+        fs::write(folder.path().join("key"), format!("{PASSWORD}\n"))?;
+        let configuration = json!({
+            "backend": {
+                "module": "medallion.backends.memory_backend",
+                "module_class": "MemoryBackend",
+                "filename": folder.path().join("data.json"),
+            },
+            "users": { Self::USER: PASSWORD },
+            "taxii": { "max_page_size": 10 },
+        });
+        fs::write(
+            folder.path().join("medallion.json"),
+            configuration.to_string(),
+        )?;
+        Ok(Self {
+            process: None,
+            folder,
+        })
+    }
+
+    /// The file with the key.
+    pub fn key(&self) -> PathBuf {
+        self.folder.path().join("key")
+    }
+
+    /// Serves these collections, (title, objects), anew. An object is added when it was modified.
+    pub fn serve(&mut self, namespace: &Namespace, collections: &[(&str, &[Value])]) -> Result<()> {
+        self.process = None;
+        let collections: Vec<Value> = collections.iter().enumerate().map(collection).collect();
+        let root = format!("http://127.0.0.1:{}/root/", Self::PORT);
+        let data = json!({
+            "/discovery": { "title": "tests", "default": root, "api_roots": [root] },
+            "root": {
+                "information": { "title": "root", "versions": [TAXII], "max_content_length": 1 << 20 },
+                "status": [], "collections": collections,
+            },
+        });
+        fs::write(self.folder.path().join("data.json"), data.to_string())?;
+        let installed = Path::new(FOLDER).join("medallion");
+        let mut command = Command::new("python3");
+        command
+            .env("PYTHONPATH", &installed)
+            .arg(installed.join("bin/medallion"));
+        command.args(["--host", "127.0.0.1", "--port", &Self::PORT.to_string()]);
+        command.arg(self.folder.path().join("medallion.json"));
+        self.process = Some(Process::listening(namespace, &mut command, Self::PORT)?);
+        Ok(())
+    }
+}
+
+const PASSWORD: &str = "open-sesame";
+const STIX: &str = "application/stix+json;version=2.1";
+const TAXII: &str = "application/taxii+json;version=2.1";
+
+/// A collection as medallion keeps it.
+fn collection((number, (title, objects)): (usize, &(&str, &[Value]))) -> Value {
+    let manifest = objects.iter().map(|object| {
+        json!({
+            "id": object["id"], "date_added": object["modified"],
+            "version": object["modified"], "media_type": STIX,
+        })
+    });
+    json!({
+        "id": format!("91a7b528-80eb-42ed-a74d-c6fbd5a2611{number}"), "title": title,
+        "can_read": true, "can_write": false, "media_types": [STIX],
+        "manifest": manifest.collect::<Vec<_>>(), "objects": objects,
+    })
 }
 
 fn binary(name: &str) -> PathBuf {

@@ -1,19 +1,20 @@
 //! `feeds`: list, update, parse.
 
-use std::{fs, io::Write, path::Path};
+use std::io::Write;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Ending, ending, open, table, write_json};
+mod parse;
+
 use crate::{
     cli::{FeedsCommand, Options},
     config::{Feed, Mode},
     feed::{
-        Outcome, decompress,
+        Outcome,
         fetch::Limits,
-        format::{self, Format, Parsed},
         guard::{Action, Finding},
         store::GoodCopy,
         update,
@@ -31,7 +32,7 @@ pub fn run(
     output: &mut dyn Write,
 ) -> Result<Ending> {
     match command {
-        Some(FeedsCommand::Parse { file, format }) => parse(&file, format, options.json, output),
+        Some(FeedsCommand::Parse(arguments)) => parse::run(&arguments, options.json, output),
         Some(FeedsCommand::Update { name }) => {
             update_now(&open(options)?, name.as_deref(), options.json, output)
         }
@@ -141,7 +142,9 @@ impl Request {
             name: feed.name.clone(),
             location: feed.location.clone(),
             format: feed.format,
+            options: feed.options.clone(),
             server: feed.server,
+            collection: feed.collection.clone(),
             key: feed.key.clone(),
             limits: Limits::default(),
         };
@@ -260,57 +263,4 @@ fn say(feed: &Feed, outcome: &Outcome, json: bool, output: &mut dyn Write) -> Re
         (None, None) => writeln!(output, "{}: {word}", feed.name)?,
     }
     Ok(())
-}
-
-/// Reads a file as a feed would be read.
-fn parse(
-    path: &Path,
-    format: Option<Format>,
-    json: bool,
-    output: &mut dyn Write,
-) -> Result<Ending> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let refused = || format!("{} would be refused", path.display());
-    let content =
-        decompress::decompress(&bytes, Limits::default().content).with_context(refused)?;
-    let format = match format {
-        Some(format) => format,
-        None => format::detect(&content).with_context(refused)?,
-    };
-    let parsed = format::parse(format, &content).with_context(refused)?;
-    let counts = counts(&parsed);
-    if json {
-        let mut row = json!({ "file": path, "format": format });
-        for (name, count) in counts {
-            row[name] = json!(count);
-        }
-        write_json(output, &row)?;
-    } else {
-        writeln!(output, "{}: {format}", path.display())?;
-        for (name, count) in counts {
-            writeln!(output, "  {name:<9} {}", table::number(count as u64))?;
-        }
-        for rejected in &parsed.rejected {
-            writeln!(
-                output,
-                "  line {}: {} ({})",
-                rejected.line, rejected.text, rejected.reason
-            )?;
-        }
-    }
-    Ok(Ending::Success)
-}
-
-fn counts(parsed: &Parsed) -> [(&'static str, usize); 9] {
-    [
-        ("lines", parsed.lines),
-        ("comments", parsed.comments),
-        ("blank", parsed.blank),
-        ("entries", parsed.entries),
-        ("v4", parsed.v4.len()),
-        ("v6", parsed.v6.len()),
-        ("unique", parsed.unique()),
-        ("masked", parsed.masked),
-        ("rejected", parsed.rejected_count),
-    ]
 }

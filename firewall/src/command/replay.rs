@@ -14,7 +14,12 @@ use super::{Ending, write_json};
 use crate::{
     capture,
     cli::Replay,
-    feed::{decompress::decompress, fetch::Limits, format, guard::Guarded},
+    feed::{
+        decompress::decompress,
+        fetch::Limits,
+        format::{self, How},
+        guard::Guarded,
+    },
     filter::Filter,
     image::Image,
     inputs::Inputs,
@@ -90,8 +95,8 @@ fn ruleset(filter: &Filter, blocklist: Option<&Path>) -> Result<Ruleset> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let refused = || format!("{} is no list", path.display());
     let content = decompress(&bytes, Limits::default().content).with_context(refused)?;
-    let format = format::detect(&content).with_context(refused)?;
-    let parsed = format::parse(format, &content).with_context(refused)?;
+    let (format, parsed) =
+        format::detect_and_parse(&How::default(), &content).with_context(refused)?;
     let mut ruleset = Ruleset::default();
     let source = ruleset.source(&path.display().to_string(), Wish::Drop)?;
     let all = Guarded {

@@ -54,7 +54,7 @@ impl Secret {
             (false, None, Some(user)) => Sent::Basic(user),
             (false, None, None) => match server {
                 Some(Server::Crowdsec) => Sent::Header("x-api-key".parse()?),
-                None => Sent::Bearer,
+                _ => Sent::Bearer,
             },
             _ => bail!(
                 "feed '{name}': a key is sent in one way: '{PLACEHOLDER}' in the url, key_header or \

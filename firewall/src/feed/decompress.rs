@@ -1,6 +1,9 @@
 //! Compression, recognised by content: servers and file names tell too often something else.
 
-use std::{borrow::Cow, io::Read};
+use std::{
+    borrow::Cow,
+    io::{Cursor, Read},
+};
 
 use flate2::read::MultiGzDecoder;
 
@@ -12,15 +15,20 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 /// First bytes of a zstd frame (RFC 8878 §3.1.1).
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// `bytes` as they are, or decompressed if they are gzip (any number of members) or zstd.
+/// First bytes of a zip archive with a file in it (APPNOTE 4.3.7), and of an empty one (4.3.16).
+const ZIP: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
+
+/// `bytes` as they are, or decompressed if they are gzip (any number of members), zstd, or a zip
+/// archive with one file.
 ///
 /// # Errors
 /// The compressed data is damaged or cut off, holds compressed data again, or what comes out is
-/// longer than `limit` bytes.
+/// longer than `limit` bytes; or an archive holds another number of files than one.
 pub fn decompress(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, Refused> {
     let content = match compression(bytes) {
         None => Cow::Borrowed(bytes),
         Some("gzip") => Cow::Owned(read("gzip", MultiGzDecoder::new(bytes), limit)?),
+        Some("zip") => Cow::Owned(only_file(bytes, limit)?),
         Some(zstd) => {
             let decoder = zstd::Decoder::new(bytes).map_err(|error| damaged(zstd, &error))?;
             Cow::Owned(read(zstd, decoder, limit)?)
@@ -37,7 +45,30 @@ fn compression(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(GZIP) {
         return Some("gzip");
     }
+    if ZIP.iter().any(|zip| bytes.starts_with(zip)) {
+        return Some("zip");
+    }
     bytes.starts_with(ZSTD).then_some("zstd")
+}
+
+/// The one file of an archive; folders and what macOS adds are none.
+fn only_file(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Refused> {
+    let error = |error: zip::result::ZipError| damaged("zip", &error.into());
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(error)?;
+    let is_file = |name: &&str| !name.ends_with('/') && !name.starts_with("__MACOSX/");
+    let names: Vec<String> = archive
+        .file_names()
+        .filter(is_file)
+        .map(str::to_owned)
+        .collect();
+    let [name] = names.as_slice() else {
+        return Err(Refused(format!(
+            "the zip archive holds {} files, and a feed is one; ask the provider for the list alone",
+            names.len()
+        )));
+    };
+    let file = archive.by_name(name).map_err(error)?;
+    read("zip", file, limit)
 }
 
 /// Reads no more than one byte over the limit, so that a small file cannot fill the memory.
@@ -90,6 +121,29 @@ mod tests {
         zstd::encode_all(bytes, 3).unwrap()
     }
 
+    fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in files {
+            writer
+                .start_file(*name, zip::write::SimpleFileOptions::default())
+                .unwrap();
+            writer.write_all(content).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn a_zip_archive_of_one_file() {
+        let with_folder = zip(&[
+            ("lists/", b""),
+            ("lists/all.txt", LIST),
+            ("__MACOSX/x", b"x"),
+        ]);
+        assert_eq!(*decompress(&with_folder, 100).unwrap(), *LIST);
+        assert!(refusal(&zip(&[]), 100).contains("holds 0 files"));
+        assert!(refusal(&zip(&[("a", LIST), ("b", LIST)]), 100).contains("holds 2 files"));
+    }
+
     fn refusal(bytes: &[u8], limit: usize) -> String {
         decompress(bytes, limit).unwrap_err().to_string()
     }
@@ -101,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn both_compressions_by_content() {
+    fn compressions_by_content() {
         assert_eq!(*decompress(&gzip(LIST), 100).unwrap(), *LIST);
         assert_eq!(*decompress(&zstd(LIST), 100).unwrap(), *LIST);
     }
@@ -118,7 +172,7 @@ mod tests {
     #[test]
     fn a_bomb_is_cut_at_the_limit() {
         let zeros = vec![0; 10_000_000];
-        for bomb in [gzip(&zeros), zstd(&zeros)] {
+        for bomb in [gzip(&zeros), zstd(&zeros), zip(&[("a", &zeros)])] {
             assert!(refusal(&bomb, 1000).contains("limit of 1000 bytes"));
         }
         assert!(decompress(&gzip(&zeros), 10_000_000).is_ok());
@@ -133,7 +187,7 @@ mod tests {
 
     #[test]
     fn cut_off_data_is_refused() {
-        for whole in [gzip(LIST), zstd(LIST)] {
+        for whole in [gzip(LIST), zstd(LIST), zip(&[("a", LIST)])] {
             assert!(refusal(&whole[..whole.len() - 6], 1000).contains("damaged or cut off"));
         }
     }

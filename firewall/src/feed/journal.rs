@@ -193,10 +193,10 @@ mod tests {
     use ipnet::IpNet;
 
     use super::*;
-    use crate::feed::format::{self, Format};
+    use crate::feed::format::{self, Format, How};
 
     fn parsed(text: &str) -> Parsed {
-        format::parse(Format::Plain, text.as_bytes()).unwrap()
+        format::parse(Format::Plain, &How::default(), text.as_bytes()).unwrap()
     }
 
     fn time(second: i64) -> Timestamp {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::feed::{
     decompress::decompress,
     fetch::{Fetched, Limits, Location, Version, fetch},
-    format::{Format, Parsed},
+    format::{Format, How, Options, Parsed},
     guard::Guarded,
     key::Key,
     server::{Question, Server},
@@ -45,8 +45,12 @@ pub struct Feed {
     pub location: Location,
     /// The format; found from the content if not named.
     pub format: Option<Format>,
+    /// What the format needs to know.
+    pub options: Options,
     /// What is asked there, if it is no file.
     pub server: Option<Server>,
+    /// Which of its collections.
+    pub collection: Option<String>,
     /// The key, where one is needed.
     pub key: Option<Key>,
     /// What an update may cost.
@@ -125,12 +129,16 @@ fn obtain(
     now: Timestamp,
 ) -> Result<Obtained> {
     let old = old.filter(|(copy, _)| is_of(copy, feed));
-    let same = old.map(|(copy, _)| copy);
+    // What has ended since must go, whether the content is another or not.
+    let same = old
+        .map(|(copy, _)| copy)
+        .filter(|copy| copy.next_expiry.is_none_or(|expiry| now < expiry));
     let known = same.map_or_else(Version::default, |copy| copy.version.clone());
     let fetched = match (feed.server, &feed.location) {
         (Some(server), Location::Web(address)) => server
             .ask(&Question {
                 address,
+                collection: feed.collection.as_deref(),
                 key: feed.key.as_ref(),
                 limits: &feed.limits,
                 before: old
@@ -152,7 +160,9 @@ fn obtain(
 
 /// Whether the copy is one of this feed as it is configured now.
 fn is_of(copy: &GoodCopy, feed: &Feed) -> bool {
-    copy.location == feed.location && feed.format().is_none_or(|format| format == copy.format)
+    copy.location == feed.location
+        && copy.options == feed.options
+        && feed.format().is_none_or(|format| format == copy.format)
 }
 
 /// What is left of the last good copy while its server is away, if some of it has expired.
@@ -192,7 +202,11 @@ fn take(
     if let Some(copy) = same.filter(|copy| copy.digest == digest) {
         return Ok(confirmed(copy, version, now));
     }
-    let (format, parsed, guarded) = judge(feed.format(), &content, protected)?;
+    let how = How {
+        options: feed.options.clone(),
+        at: Some(now),
+    };
+    let (format, parsed, guarded) = judge(feed.format(), &how, &content, protected)?;
     // Refused now, the copy before stays; in force it could not be put.
     memory::check(Load {
         v4: parsed.v4.len() as u64,
@@ -202,6 +216,9 @@ fn take(
     let copy = GoodCopy {
         location: feed.location.clone(),
         format,
+        options: how.options,
+        valid_at: Some(now),
+        next_expiry: parsed.next_expiry,
         version,
         fetched_at: now,
         changed_at: now,
@@ -227,12 +244,13 @@ fn confirmed(copy: &GoodCopy, version: Version, now: Timestamp) -> Obtained {
 
 fn judge(
     format: Option<Format>,
+    how: &How,
     content: &[u8],
     protected: &[Protected],
 ) -> Result<(Format, Parsed, Guarded), Refused> {
     let (format, parsed) = match format {
-        Some(format) => (format, format::parse(format, content)?),
-        None => format::detect_and_parse(content)?,
+        Some(format) => (format, format::parse(format, how, content)?),
+        None => format::detect_and_parse(how, content)?,
     };
     let guarded = guard::check(&parsed, protected)?;
     Ok((format, parsed, guarded))
@@ -253,7 +271,7 @@ fn last_good(store: &Store, meta: &Meta) -> Result<Option<(GoodCopy, Vec<u8>)>> 
 
 /// The lines for the journal; a copy that cannot be compared begins it anew.
 fn changes(old: Option<&(GoodCopy, Vec<u8>)>, new: &Parsed, now: Timestamp) -> String {
-    let old = old.and_then(|(copy, content)| format::parse(copy.format, content).ok());
+    let old = old.and_then(|(copy, content)| format::parse(copy.format, &copy.how(), content).ok());
     old.map_or_else(
         || journal::first_load(new, now),
         |old| journal::difference(&old, new, now),

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     fetch::{Location, Version},
-    format::Format,
+    format::{Format, How, Options},
     guard::Finding,
     journal::{self, Since},
 };
@@ -55,6 +55,15 @@ pub struct GoodCopy {
     pub location: Location,
     /// The format it was parsed in.
     pub format: Format,
+    /// What the format needed to know.
+    #[serde(default)]
+    pub options: Options,
+    /// When it was parsed: what was over by then is left out for as long as this copy is in force.
+    #[serde(default)]
+    pub valid_at: Option<Timestamp>,
+    /// When the first of its entries is over, so that it is to be parsed again.
+    #[serde(default)]
+    pub next_expiry: Option<Timestamp>,
     /// What the server calls this version.
     pub version: Version,
     /// The last time that it was fetched, or known to be still the newest.
@@ -78,6 +87,16 @@ pub struct GoodCopy {
     /// The first of those that were left out or subtracted from.
     #[serde(default)]
     pub findings: Vec<Finding>,
+}
+
+impl GoodCopy {
+    /// How it was parsed.
+    pub fn how(&self) -> How {
+        How {
+            options: self.options.clone(),
+            at: self.valid_at,
+        }
+    }
 }
 
 /// The files of one feed.

@@ -4,5 +4,6 @@
 
 mod data;
 mod hostile;
+mod misp;
 mod scene;
 mod update;

@@ -13,6 +13,7 @@ use firewall::{
     feed::{
         self, Feed, Outcome,
         fetch::Limits,
+        format::Options,
         guard::Guarded,
         store::{Meta, Store},
     },
@@ -103,9 +104,11 @@ impl Scene {
             name: self.feed.name.clone(),
             location: self.feed.location.clone(),
             format: None,
+            options: Options::default(),
             mode: config::Mode::Enforce,
             interval: Duration::from_secs(3600),
             server: None,
+            collection: None,
             key: None,
         };
         let stored = StoredFeed::read(&feed, &State::new(self.state.path())).unwrap();
@@ -118,7 +121,9 @@ pub fn feed_at(location: &str) -> Feed {
         name: "list".parse().unwrap(),
         location: location.parse().unwrap(),
         format: None,
+        options: Options::default(),
         server: None,
+        collection: None,
         key: None,
         limits: Limits {
             transfer: 100_000,

@@ -9,7 +9,7 @@ use firewall::{
     address::Address,
     feed::{
         decompress::decompress,
-        format::{detect, parse},
+        format::{How, detect_and_parse},
     },
 };
 
@@ -233,10 +233,7 @@ pub fn real(file: &str) -> Result<Option<(List<u32>, List<u128>)>> {
     let content = decompress(&bytes, 1 << 30)
         .map_err(anyhow::Error::from)
         .with_context(unreadable)?;
-    let format = detect(&content)
-        .map_err(anyhow::Error::from)
-        .with_context(unreadable)?;
-    let parsed = parse(format, &content)
+    let (_, parsed) = detect_and_parse(&How::default(), &content)
         .map_err(anyhow::Error::from)
         .with_context(unreadable)?;
     let name = file.split('.').next().unwrap_or(file).to_owned();

@@ -53,7 +53,7 @@ pub fn known(folder: &Path) -> Result<Vec<FeedFile>> {
     );
     feeds.sort_by(|one, other| one.name.cmp(&other.name));
     say(&format!(
-        "{}: {} feeds, {unknown} files of formats that are not read yet",
+        "{}: {} feeds, {unknown} files that are none",
         folder.display(),
         feeds.len()
     ));
@@ -65,7 +65,20 @@ fn format_of(path: &Path) -> Result<Option<Format>> {
     let Ok(content) = decompress(&bytes, LARGEST) else {
         return Ok(None);
     };
-    Ok(detect(&content).ok())
+    Ok(detect(&content).ok().filter(is_of_addresses))
+}
+
+/// Tables of who announces which network, and lists for protection, are no feeds: the demo would
+/// block the internet.
+fn is_of_addresses(format: &Format) -> bool {
+    matches!(
+        format,
+        Format::Plain
+            | Format::Netset
+            | Format::SpamhausText
+            | Format::SpamhausJson
+            | Format::FeodoCsv
+    )
 }
 
 /// `ipsum_level3.2026-08-22.txt` → `ipsum-level3`.

@@ -54,8 +54,13 @@ fn parse_finds_the_format_and_counts() {
         let row: Value = serde_json::from_str(&said.stdout).unwrap();
         assert_eq!(row["format"], format, "{name}");
         assert_eq!(
-            (&row["entries"], &row["rejected"]),
+            (&row["entries"], &row["rejected_count"]),
             (&json!(entries), &json!(rejected)),
+            "{name}"
+        );
+        assert_eq!(
+            row["rejected"].as_array().unwrap().len() as u64,
+            rejected,
             "{name}"
         );
         let words = run(&product, &["feeds", "parse", path, "--format", format]).stdout;

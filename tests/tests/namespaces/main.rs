@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cache;
+mod collections;
 mod decisions;
 mod devices;
 mod expiry;

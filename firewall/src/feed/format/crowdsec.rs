@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Parsed, Refused, check_size, text};
+use super::{Parsed, Refused, Said, check_size, said, text};
 
 /// A decision to ban.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +40,7 @@ pub(super) fn begins_with(line: &[u8]) -> bool {
 ///
 /// # Errors
 /// The first line is missing, or there are too many.
-pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Refused> {
-    let mut parsed = Parsed::default();
+pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
     for (number, line) in text::lines(bytes) {
         parsed.lines += 1;
         let line = line.trim_ascii();
@@ -55,11 +54,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Refused> {
                 ));
             }
             _ if line.is_empty() => parsed.blank += 1,
-            _ => take_line(&mut parsed, number, line),
+            _ => take_line(parsed, number, line),
         }
-        check_size(&parsed)?;
+        check_size(parsed)?;
     }
-    Ok(parsed)
+    Ok(())
 }
 
 fn take_line(parsed: &mut Parsed, number: u32, line: &[u8]) {
@@ -67,7 +66,14 @@ fn take_line(parsed: &mut Parsed, number: u32, line: &[u8]) {
         return parsed.reject(number, line, "no decision");
     };
     match text::prefix(decision.value.as_bytes()) {
-        Ok(prefix) => parsed.add(number, prefix, None),
+        Ok(prefix) => {
+            parsed.add(number, prefix, None);
+            parsed.say(number, || Said {
+                family: said::word(&decision.scenario),
+                status: said::word(&decision.origin).map(|origin| format!("by {origin}")),
+                ..Said::default()
+            });
+        }
         Err(reason) => parsed.reject(number, line, reason),
     }
 }
@@ -78,6 +84,11 @@ mod tests {
 
     fn copy(lines: &str) -> Vec<u8> {
         format!("{}{lines}", Decision::HEADER).into_bytes()
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Parsed, Refused> {
+        let mut parsed = Parsed::default();
+        super::parse(bytes, &mut parsed).map(|()| parsed)
     }
 
     fn line(value: &str) -> String {

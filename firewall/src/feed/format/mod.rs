@@ -2,19 +2,57 @@
 
 use std::{fmt, str::FromStr};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Refused;
-use crate::config::Ports;
+use crate::{address::Address, config::Ports};
 
+mod abuse_json;
 pub mod crowdsec;
+mod csv;
+mod detect;
+mod detect_json;
+mod dshield;
 mod feodo_csv;
+mod hosts;
+mod ipset;
+mod ipsum;
+mod item;
+mod json;
+mod loose;
+mod mark;
+mod misp;
+mod nft;
+mod nft_json;
+mod options;
+mod p2p;
 mod parsed;
 mod plain;
+mod rows;
+mod said;
+mod sections;
 mod spamhaus_json;
+mod sslbl_csv;
+mod stix;
+mod stix_pattern;
+mod stix_tokens;
+mod suricata;
+mod tabular;
 mod text;
+mod threatfox_csv;
+mod tor_exits;
+mod urls;
+mod walk;
+mod warninglist;
 
+#[cfg(test)]
+mod tests;
+
+pub use detect::{detect, detect_and_parse};
+pub use options::{Column, Options, Separator};
 pub use parsed::{Indicator, Parsed, REJECTED_KEPT, Rejected, distinct};
+pub use said::{Said, Skipped};
 
 /// Most indicators of one feed. Short lines of ranges could fill the memory otherwise.
 pub const MOST_INDICATORS: usize = 16_000_000;
@@ -23,43 +61,148 @@ pub const MOST_INDICATORS: usize = 16_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
-    /// An address, prefix or range on each line.
+    /// An address, prefix, range or port of an address on each line.
     Plain,
+    /// Plain, with the header of FireHOL that says how many lines there are.
+    Netset,
+    /// Spamhaus DROP as text, which ends with `; EOF`.
+    SpamhausText,
     /// JSON lines of Spamhaus DROP.
     SpamhausJson,
+    /// Addresses of the Feodo Tracker with the footer that says how many there are.
+    FeodoText,
     /// CSV of the Feodo Tracker, with ports.
     FeodoCsv,
     /// Decisions of a CrowdSec Local API.
     Crowdsec,
+    /// JSON of the Feodo Tracker, with ports.
+    FeodoJson,
+    /// CSV of abuse.ch SSLBL, with ports.
+    SslblCsv,
+    /// CSV of abuse.ch ThreatFox.
+    ThreatfoxCsv,
+    /// JSON of abuse.ch ThreatFox.
+    ThreatfoxJson,
+    /// CSV of abuse.ch URLhaus: hosts that are addresses.
+    UrlhausCsv,
+    /// A URL on each line: hosts that are addresses.
+    Urls,
+    /// First and last address and prefix length of the DShield block list.
+    Dshield,
+    /// An address and the number of lists that name it.
+    Ipsum,
+    /// Entries below headings `=== family ===`.
+    Sections,
+    /// Exit addresses of the Tor project.
+    TorExits,
+    /// A table with addresses in one of its columns.
+    Csv,
+    /// A document with addresses somewhere in it, or one such document a line.
+    Json,
+    /// A hosts file, or domain names.
+    Hosts,
+    /// Sets of nftables.
+    Nft,
+    /// Sets of nftables as JSON.
+    NftJson,
+    /// Sets as `ipset save` prints them.
+    Ipset,
+    /// Events of MISP.
+    Misp,
+    /// A warninglist of MISP.
+    MispWarninglist,
+    /// Indicators of STIX 2.
+    Stix,
+    /// Rules of Suricata and Snort.
+    Suricata,
+    /// Ranges with names, as file-sharing programs read them.
+    P2p,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 28] = [
         Self::Plain,
+        Self::Netset,
+        Self::SpamhausText,
         Self::SpamhausJson,
+        Self::FeodoText,
         Self::FeodoCsv,
         Self::Crowdsec,
+        Self::FeodoJson,
+        Self::SslblCsv,
+        Self::ThreatfoxCsv,
+        Self::ThreatfoxJson,
+        Self::UrlhausCsv,
+        Self::Urls,
+        Self::Dshield,
+        Self::Ipsum,
+        Self::Sections,
+        Self::TorExits,
+        Self::Csv,
+        Self::Json,
+        Self::Hosts,
+        Self::Nft,
+        Self::NftJson,
+        Self::Ipset,
+        Self::Misp,
+        Self::MispWarninglist,
+        Self::Stix,
+        Self::Suricata,
+        Self::P2p,
     ];
 
     /// The name in the configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
+            Self::Netset => "netset",
+            Self::SpamhausText => "spamhaus-text",
             Self::SpamhausJson => "spamhaus-json",
+            Self::FeodoText => "feodo-text",
             Self::FeodoCsv => "feodo-csv",
             Self::Crowdsec => "crowdsec",
+            Self::FeodoJson => "feodo-json",
+            Self::SslblCsv => "sslbl-csv",
+            Self::ThreatfoxCsv => "threatfox-csv",
+            Self::ThreatfoxJson => "threatfox-json",
+            Self::UrlhausCsv => "urlhaus-csv",
+            Self::Urls => "urls",
+            Self::Dshield => "dshield",
+            Self::Ipsum => "ipsum",
+            Self::Sections => "sections",
+            Self::TorExits => "tor-exits",
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Hosts => "hosts",
+            Self::Nft => "nft",
+            Self::NftJson => "nft-json",
+            Self::Ipset => "ipset",
+            Self::Misp => "misp",
+            Self::MispWarninglist => "misp-warninglist",
+            Self::Stix => "stix",
+            Self::Suricata => "suricata",
+            Self::P2p => "p2p",
         }
     }
-}
 
-impl Format {
+    /// The format of this name; `None` for `auto`, which is to find it out.
+    ///
+    /// # Errors
+    /// No format has the name; the message lists them.
+    pub fn or_auto(name: &str) -> anyhow::Result<Option<Self>> {
+        match name {
+            "auto" => Ok(None),
+            name => name.parse().map(Some),
+        }
+    }
+
     /// What ports mean in feeds of this format. The Feodo Tracker lists machines that are wholly bad:
     /// rented for the purpose.
     pub fn ports(self) -> Ports {
         match self {
-            Self::FeodoCsv => Ports::Address,
-            Self::Plain | Self::SpamhausJson | Self::Crowdsec => Ports::Exact,
+            Self::FeodoCsv | Self::FeodoJson => Ports::Address,
+            _ => Ports::Exact,
         }
     }
 }
@@ -77,9 +220,18 @@ impl FromStr for Format {
         let found = Self::ALL.into_iter().find(|format| format.name() == name);
         found.ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            anyhow::anyhow!("no format is named `{name}`; use one of {names}")
+            anyhow::anyhow!("no format is named `{name}`; use auto or one of {names}")
         })
     }
+}
+
+/// How content is read, beside its format.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct How {
+    /// What the configuration says.
+    pub options: Options,
+    /// When what has an end must still be valid; `None` takes what is long over.
+    pub at: Option<Timestamp>,
 }
 
 /// The indicators in `bytes`, which are decompressed content of this format.
@@ -87,89 +239,95 @@ impl FromStr for Format {
 /// # Errors
 /// The content as a whole is not to be taken: another format, cut off, or too long. Single bad
 /// lines are no error; they are rejected and counted.
-pub fn parse(format: Format, bytes: &[u8]) -> Result<Parsed, Refused> {
+pub fn parse(format: Format, how: &How, bytes: &[u8]) -> Result<Parsed, Refused> {
+    let mut parsed = Parsed::default();
+    fill(format, how, bytes, &mut parsed)?;
+    Ok(parsed)
+}
+
+/// What the content says about the entry on `line`, beside its address; nothing if that is nothing.
+pub fn said(format: Format, how: &How, bytes: &[u8], line: u32) -> Option<Said> {
+    let mut parsed = Parsed {
+        asked: Some(line),
+        ..Parsed::default()
+    };
+    // What is refused by now was good when it was put in force.
+    let _ = fill(format, how, bytes, &mut parsed);
+    parsed.said.filter(|said| *said != Said::default())
+}
+
+fn fill(format: Format, how: &How, bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
     check_no_page(bytes)?;
     let bytes = text::without_mark(bytes);
     match format {
-        Format::Plain => plain::parse(bytes),
-        Format::SpamhausJson => spamhaus_json::parse(bytes),
-        Format::FeodoCsv => feodo_csv::parse(bytes),
-        Format::Crowdsec => crowdsec::parse(bytes),
+        Format::Plain => plain::parse(bytes, parsed),
+        Format::Netset => plain::parse_netset(bytes, parsed),
+        Format::SpamhausText => plain::parse_spamhaus(bytes, parsed),
+        Format::SpamhausJson => spamhaus_json::parse(bytes, parsed),
+        Format::FeodoText => plain::parse_feodo(bytes, parsed),
+        Format::FeodoCsv => feodo_csv::parse(bytes, parsed),
+        Format::Crowdsec => crowdsec::parse(bytes, parsed),
+        Format::FeodoJson => abuse_json::parse_feodo(bytes, parsed),
+        Format::SslblCsv => sslbl_csv::parse(bytes, parsed),
+        Format::ThreatfoxCsv => threatfox_csv::parse(bytes, &how.options, parsed),
+        Format::ThreatfoxJson => abuse_json::parse_threatfox(bytes, &how.options, parsed),
+        Format::UrlhausCsv => urls::parse_urlhaus(bytes, parsed),
+        Format::Urls => urls::parse(bytes, parsed),
+        Format::Dshield => dshield::parse(bytes, parsed),
+        Format::Ipsum => ipsum::parse(bytes, &how.options, parsed),
+        Format::Sections => sections::parse(bytes, parsed),
+        Format::TorExits => tor_exits::parse(bytes, parsed),
+        Format::Csv => csv::parse(bytes, &how.options, parsed),
+        Format::Json => json::parse(bytes, &how.options, parsed),
+        Format::Hosts => hosts::parse(bytes, parsed),
+        Format::Nft => nft::parse(bytes, parsed),
+        Format::NftJson => nft_json::parse(bytes, parsed),
+        Format::Ipset => ipset::parse(bytes, parsed),
+        Format::Misp => misp::parse(bytes, parsed),
+        Format::MispWarninglist => warninglist::parse(bytes, parsed),
+        Format::Stix => stix::parse(bytes, how, parsed),
+        Format::Suricata => suricata::parse(bytes, parsed),
+        Format::P2p => p2p::parse(bytes, parsed),
     }
 }
 
-/// The format of `bytes`, which are decompressed content.
-///
-/// A list is plain if 98 of 100 lines are entries. Comments alone could be anything, and are none.
-///
-/// # Errors
-/// It is none of the formats; says why, for people.
-pub fn detect(bytes: &[u8]) -> Result<Format, Refused> {
-    look(bytes).map(|(format, _)| format)
-}
-
-/// The format of `bytes` and what they say, parsed once.
-///
-/// # Errors
-/// As those of [`detect`] and [`parse`].
-pub fn detect_and_parse(bytes: &[u8]) -> Result<(Format, Parsed), Refused> {
-    let (format, parsed) = look(bytes)?;
-    Ok((format, parsed.map_or_else(|| parse(format, bytes), Ok)?))
-}
-
-/// The format, and what was parsed to find it out.
-fn look(bytes: &[u8]) -> Result<(Format, Option<Parsed>), Refused> {
-    check_no_page(bytes)?;
-    let bytes = text::without_mark(bytes);
-    let first = text::lines(bytes)
-        .map(|(_, line)| line.trim_ascii())
-        .find(|it| !it.is_empty());
-    let Some(first) = first else {
-        return Err(Refused(
-            "the content is empty; check the address of the feed".to_owned(),
-        ));
+/// Reads `bytes` as the format, or as the one that is found, and looks whether what came of it can be:
+/// for the fuzzer and for property tests. Panics if it cannot.
+pub fn exercise(format: Option<Format>, bytes: &[u8]) {
+    let how = How {
+        at: Some(Timestamp::UNIX_EPOCH),
+        ..How::default()
     };
-    if spamhaus_json::begins_with(first) {
-        return Ok((Format::SpamhausJson, None));
-    }
-    if crowdsec::begins_with(first) {
-        return Ok((Format::Crowdsec, None));
-    }
-    if feodo_csv::has_header(bytes) {
-        return Ok((Format::FeodoCsv, None));
-    }
-    let parsed = plain::parse(bytes)?;
-    check_mostly_entries(&parsed)?;
-    Ok((Format::Plain, Some(parsed)))
+    let parsed = match format {
+        Some(format) => parse(format, &how, bytes),
+        None => detect_and_parse(&how, bytes).map(|(_, parsed)| parsed),
+    };
+    let Ok(parsed) = parsed else {
+        return;
+    };
+    let clear = |it: &Indicator<u32>| it.address == it.address.first(it.length);
+    assert!(parsed.v4.iter().all(clear), "host bits are clear");
+    let clear = |it: &Indicator<u128>| it.address == it.address.first(it.length);
+    assert!(parsed.v6.iter().all(clear), "host bits are clear");
+    assert!(parsed.v6_entries <= parsed.entries && parsed.with_port <= parsed.entries);
+    assert!(parsed.rejected.len() <= parsed.rejected_count.min(REJECTED_KEPT));
+    let lines = parsed.lines as u32;
+    assert!(
+        parsed.v4.iter().all(|it| (1..=lines).contains(&it.line)),
+        "a line that there is"
+    );
 }
 
 /// Login pages, error pages and portals come with status 200 and may show an address.
 fn check_no_page(bytes: &[u8]) -> Result<(), Refused> {
-    if text::without_mark(bytes)
-        .trim_ascii_start()
-        .starts_with(b"<")
-    {
+    let begin = text::without_mark(bytes).trim_ascii_start();
+    if begin.starts_with(b"<") {
         return Err(Refused(
             "the content is an HTML or XML page, no list; open the address of the feed in a browser"
                 .to_owned(),
         ));
     }
     Ok(())
-}
-
-fn check_mostly_entries(parsed: &Parsed) -> Result<(), Refused> {
-    let all = parsed.entries + parsed.rejected_count;
-    let what = match parsed.rejected.first() {
-        _ if parsed.entries > 0 && 50 * parsed.rejected_count <= all => return Ok(()),
-        Some(first) => format!(
-            "{} of {all} lines are no entry, the first is line {}: {} ({})",
-            parsed.rejected_count, first.line, first.text, first.reason
-        ),
-        None => format!("all {} lines are comments", parsed.comments),
-    };
-    Err(Refused(format!(
-        "the format is unknown: {what}; name it with `format`"
-    )))
 }
 
 fn check_size(parsed: &Parsed) -> Result<(), Refused> {
@@ -180,102 +338,4 @@ fn check_size(parsed: &Parsed) -> Result<(), Refused> {
         "the list has more than {MOST_INDICATORS} prefixes after {} lines; use a shorter list",
         parsed.lines
     )))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn names_go_both_ways() {
-        for format in Format::ALL {
-            assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
-            let json = serde_json::to_string(&format).unwrap();
-            assert_eq!(json, format!("\"{format}\""));
-        }
-        let error = "csv".parse::<Format>().unwrap_err().to_string();
-        assert!(error.contains("plain, spamhaus-json, feodo-csv"));
-    }
-
-    #[test]
-    fn more_prefixes_than_a_list_may_have_refuse_it() {
-        // 62 prefixes in a line.
-        let line = "0.0.0.1-255.255.255.254\n";
-        let fits = MOST_INDICATORS / 62;
-        let text = line.repeat(fits + 1);
-        let parsed = parse(Format::Plain, &text.as_bytes()[..fits * line.len()]).unwrap();
-        assert_eq!(parsed.v4.len(), fits * 62);
-        drop(parsed);
-        let refused = parse(Format::Plain, text.as_bytes())
-            .unwrap_err()
-            .to_string();
-        let numbers = format!("more than 16000000 prefixes after {} lines", fits + 1);
-        assert!(refused.contains(&numbers), "{refused}");
-    }
-
-    #[test]
-    fn formats_are_detected() {
-        let table = [
-            ("192.0.2.1\n", Format::Plain),
-            ("\u{feff}192.0.2.1\n", Format::Plain),
-            ("\n# box\n2001:db8::/32\n", Format::Plain),
-            ("{\"cidr\":\"192.0.2.0/24\"}\n", Format::SpamhausJson),
-            (
-                "\u{feff}{\"type\":\"metadata\",\"size\":0,\"records\":0}",
-                Format::SpamhausJson,
-            ),
-            ("# box\n\"dst_ip\",\"dst_port\"\n", Format::FeodoCsv),
-        ];
-        for (text, format) in table {
-            assert_eq!(detect(text.as_bytes()), Ok(format), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn the_unknown_says_why() {
-        let table = [
-            ("", "the content is empty"),
-            (" \n\n", "the content is empty"),
-            ("# box\n; box\n", "all 2 lines are comments"),
-            ("\n <!DOCTYPE html><p>\n192.0.2.1\n", "HTML or XML page"),
-            (
-                "192.0.2.1\nword\n",
-                "1 of 2 lines are no entry, the first is line 2: word (no",
-            ),
-            ("{\"asn\":64496}\n", "1 of 1 lines are no entry"),
-            (
-                "\"ip\",\"port\"\n\"192.0.2.1\",\"443\"\n",
-                "2 of 2 lines are no entry",
-            ),
-            ("PK\u{3}\u{4}\0\0\0", "1 of 1 lines are no entry"),
-        ];
-        for (text, reason) in table {
-            let refused = detect(text.as_bytes()).unwrap_err().to_string();
-            assert!(refused.contains(reason), "{refused}");
-        }
-    }
-
-    #[test]
-    fn two_of_a_hundred_lines_may_be_bad() {
-        let text = |bad: usize| "192.0.2.1\n".repeat(100 - bad) + &"word\n".repeat(bad);
-        assert_eq!(detect(text(2).as_bytes()), Ok(Format::Plain));
-        assert!(detect(text(3).as_bytes()).is_err());
-    }
-
-    #[test]
-    fn a_page_is_refused_whatever_the_format() {
-        for format in Format::ALL {
-            let refused = parse(format, b"<html>\nYour address is\n192.0.2.1\n").unwrap_err();
-            assert!(refused.to_string().contains("HTML"));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn detection_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..500)) {
-            let _ = detect(&bytes);
-        }
-    }
 }

@@ -1,8 +1,14 @@
 //! What every format becomes: indicators, counts, and the lines that are none.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
+use jiff::Timestamp;
+
+use super::{
+    item::Item,
+    said::{Said, Skipped},
+};
 
 use crate::{
     address::{Address, Prefix},
@@ -11,7 +17,7 @@ use crate::{
 };
 
 /// Rejected lines kept with their text; beyond that they are only counted.
-pub const REJECTED_KEPT: usize = 100;
+pub const REJECTED_KEPT: usize = 1000;
 
 /// Characters of a rejected line that are kept.
 const TEXT_KEPT: usize = 80;
@@ -43,6 +49,32 @@ impl<A: Address> Indicator<A> {
             source,
         }
     }
+
+    /// The fewest prefixes that cover the range; false if it is reversed.
+    pub(super) fn push_range(
+        to: &mut Vec<Self>,
+        line: u32,
+        port: Option<Port>,
+        first: A,
+        last: A,
+    ) -> bool {
+        let mut rest = (first <= last).then_some(first);
+        while let Some(address) = rest.filter(|&address| address <= last) {
+            let mut length = A::BITS - address.trailing_zeros();
+            while address.last(length) > last {
+                length += 1;
+            }
+            to.push(Self {
+                address,
+                line,
+                length,
+                port,
+            });
+            rest = address.last(length).next();
+        }
+        first <= last
+    }
+
     /// Its address and port, if it is limited to one.
     pub fn subject(&self) -> Option<Subject> {
         Some(Subject {
@@ -72,6 +104,14 @@ pub struct Parsed {
     pub v6: Vec<Indicator<u128>>,
     /// Accepted lines or records. A range is one entry and may be several indicators.
     pub entries: usize,
+    /// Those of them that are IPv6.
+    pub v6_entries: usize,
+    /// Those of them that are limited to a port.
+    pub with_port: usize,
+    /// What the content lists on purpose and cannot be filtered by, or no longer stands for.
+    pub skipped: BTreeMap<Skipped, usize>,
+    /// The first time after which an entry is no longer valid, by what the content says.
+    pub next_expiry: Option<Timestamp>,
     /// Lines of the content.
     pub lines: usize,
     /// Lines that are only a comment.
@@ -87,6 +127,10 @@ pub struct Parsed {
     /// The content carries its own count or end mark, and it fits. Only then is an empty list
     /// known to be empty, and not cut off.
     pub complete: bool,
+    /// The line about which is asked what the content says of it.
+    pub(in crate::feed) asked: Option<u32>,
+    /// What it says.
+    pub(in crate::feed) said: Option<Said>,
 }
 
 impl Parsed {
@@ -95,28 +139,89 @@ impl Parsed {
         distinct(&self.v4).len() + distinct(&self.v6).len()
     }
 
+    /// Accepted entries that are IPv4.
+    pub fn v4_entries(&self) -> usize {
+        self.entries - self.v6_entries
+    }
+
+    /// What was skipped and no other version of this list could be used either, such as names.
+    pub fn unusable(&self) -> usize {
+        let unusable = self.skipped.iter().filter(|(why, _)| !why.is_withdrawn());
+        unusable.map(|(_, count)| count).sum()
+    }
+
     /// Takes an entry, clearing its host bits.
     pub(super) fn add(&mut self, line: u32, prefix: Prefix, port: Option<Port>) {
         let masked = match prefix {
             Prefix::V4(address, length) => push(&mut self.v4, line, address, length, port),
-            Prefix::V6(address, length) => push(&mut self.v6, line, address, length, port),
+            Prefix::V6(address, length) => {
+                self.v6_entries += 1;
+                push(&mut self.v6, line, address, length, port)
+            }
         };
         self.entries += 1;
+        self.with_port += usize::from(port.is_some());
         self.masked += usize::from(masked);
+    }
+
+    /// Takes an entry as it was written; `port` is what another column says.
+    ///
+    /// # Errors
+    /// A range that is none, or the port of more than one address, which no filter knows.
+    pub(super) fn add_item(
+        &mut self,
+        line: u32,
+        item: Item,
+        port: Option<Port>,
+    ) -> Result<(), &'static str> {
+        match (item, port) {
+            (Item::Prefix(prefix), None) => self.add(line, prefix, None),
+            (Item::Prefix(prefix), port) if prefix.is_host() => self.add(line, prefix, port),
+            (Item::Port(address, port), _) => {
+                self.add(line, IpNet::from(address).into(), Some(port));
+            }
+            (Item::Range(first, last), None) => {
+                if !self.add_range(line, first, last) {
+                    return Err("the range ends before it begins");
+                }
+            }
+            (Item::Prefix(_) | Item::Range(..), Some(_)) => {
+                return Err("a port of more than one address; list each address or leave the port");
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what the content lists on purpose and is no entry.
+    pub(super) fn skip(&mut self, why: Skipped) {
+        *self.skipped.entry(why).or_default() += 1;
+    }
+
+    /// Remembers what the content says about `line`, if that is what was asked.
+    pub(super) fn say(&mut self, line: u32, said: impl FnOnce() -> Said) {
+        if self.asked == Some(line) && self.said.is_none() {
+            self.said = Some(said());
+        }
+    }
+
+    /// Remembers that an entry stands until `until` only.
+    pub(super) fn expires(&mut self, until: Timestamp) {
+        self.next_expiry = Some(self.next_expiry.map_or(until, |next| next.min(until)));
     }
 
     /// Takes the range from `first` to `last` as one entry; false if it is none.
     pub(super) fn add_range(&mut self, line: u32, first: IpAddr, last: IpAddr) -> bool {
         let taken = match (first, last) {
             (IpAddr::V4(first), IpAddr::V4(last)) => {
-                push_range(&mut self.v4, line, first.to_bits(), last.to_bits())
+                Indicator::push_range(&mut self.v4, line, None, first.to_bits(), last.to_bits())
             }
             (IpAddr::V6(first), IpAddr::V6(last)) => {
-                push_range(&mut self.v6, line, first.to_bits(), last.to_bits())
+                Indicator::push_range(&mut self.v6, line, None, first.to_bits(), last.to_bits())
             }
             _ => false,
         };
         self.entries += usize::from(taken);
+        self.v6_entries += usize::from(taken && first.is_ipv6());
         taken
     }
 
@@ -160,25 +265,6 @@ fn push<A: Address>(
         port,
     });
     first != address
-}
-
-/// The fewest prefixes that cover the range; false if it is reversed.
-fn push_range<A: Address>(to: &mut Vec<Indicator<A>>, line: u32, first: A, last: A) -> bool {
-    let mut rest = (first <= last).then_some(first);
-    while let Some(address) = rest.filter(|&address| address <= last) {
-        let mut length = A::BITS - address.trailing_zeros();
-        while address.last(length) > last {
-            length += 1;
-        }
-        to.push(Indicator {
-            address,
-            line,
-            length,
-            port: None,
-        });
-        rest = address.last(length).next();
-    }
-    first <= last
 }
 
 fn printable(text: &[u8]) -> String {
@@ -257,12 +343,12 @@ mod tests {
     #[test]
     fn rejected_lines_are_kept_short_and_harmless() {
         let mut parsed = Parsed::default();
-        for line in 1..=1000 {
+        for line in 1..=2000 {
             parsed.reject(line, "\x1b[31mä".repeat(100).as_bytes(), "no address");
         }
         assert_eq!(
             (parsed.rejected.len(), parsed.rejected_count),
-            (REJECTED_KEPT, 1000)
+            (REJECTED_KEPT, 2000)
         );
         assert_eq!(parsed.rejected[0].text.chars().count(), TEXT_KEPT);
         assert!(!parsed.rejected[0].text.contains(char::is_control));

@@ -1,86 +1,89 @@
 //! `plain`: an address, a prefix, a range `first-last` or a port of an address (`192.0.2.7:443`,
 //! `[2001:db8::7]:443/tcp`) on each line.
 //!
-//! White space around it and a comment from `#` or `;` to the end of the line may follow; anything
-//! else on the line rejects it. That covers Spamhaus DROP as text, FireHOL netsets, Team Cymru
-//! bogons and every bare list of addresses.
+//! White space around it and a comment from `#`, `;` or `//` to the end of the line may follow;
+//! anything else on the line rejects it. Lists that say how long they are have formats of their own,
+//! which are read alike and must have the end that they announce: `netset` (FireHOL),
+//! `spamhaus-text` and `feodo-text`.
 
-use ipnet::IpNet;
-
-use super::{Parsed, Refused, check_size, text};
-use crate::{address::Prefix, subject::parse_port};
+use super::{Parsed, Refused, check_size, item::item, mark, text};
+use crate::address::Prefix;
 
 /// Lines longer than this many bytes are rejected unread.
-const LONGEST_LINE: usize = 4096;
+pub(super) const LONGEST_LINE: usize = 4096;
 
 /// The indicators of a plain list; lines that are none are rejected one by one.
 ///
 /// # Errors
 /// The list is too long, see [`super::MOST_INDICATORS`].
-pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Refused> {
-    let mut parsed = Parsed::default();
+pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
     for (number, line) in text::lines(bytes) {
         parsed.lines += 1;
-        take_line(&mut parsed, number, line.trim_ascii());
-        check_size(&parsed)?;
+        take_line(parsed, number, line.trim_ascii());
+        check_size(parsed)?;
     }
-    Ok(parsed)
+    Ok(())
 }
 
-fn take_line(parsed: &mut Parsed, number: u32, line: &[u8]) {
+/// `netset`: the header of the FireHOL project says how many lines follow.
+///
+/// # Errors
+/// As those of [`parse`], and another number of lines than the header says.
+pub(super) fn parse_netset(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
+    parse(bytes, parsed)?;
+    let announced = mark::netset(bytes).ok_or_else(|| {
+        Refused("no header line `# Entries : …`; take the format `plain` for this list".to_owned())
+    })?;
+    mark::check("header", announced, parsed)
+}
+
+/// `spamhaus-text`: the last line is `; EOF`.
+///
+/// # Errors
+/// As those of [`parse`], and a list without this line.
+pub(super) fn parse_spamhaus(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
+    parse(bytes, parsed)?;
+    if bytes.trim_ascii_end().ends_with(b"; EOF") {
+        parsed.complete = true;
+        return Ok(());
+    }
+    Err(Refused(
+        "the last line is not `; EOF`: the copy is cut off; the next update fetches it again"
+            .to_owned(),
+    ))
+}
+
+/// `feodo-text`: the last line is `# END n entries`.
+///
+/// # Errors
+/// As those of [`parse`], and a list without this line or with another number.
+pub(super) fn parse_feodo(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
+    parse(bytes, parsed)?;
+    let announced = mark::footer(bytes).ok_or_else(mark::no_footer)?;
+    mark::check("footer", announced, parsed)
+}
+
+pub(super) fn take_line(parsed: &mut Parsed, number: u32, line: &[u8]) {
     // Most lines are an address and nothing else.
     if let Some(address) = text::ipv4(line) {
         return parsed.add(number, Prefix::V4(address, 32), None);
     }
-    match line.first() {
-        None => parsed.blank += 1,
-        Some(b'#' | b';') => parsed.comments += 1,
-        Some(_) if line.len() > LONGEST_LINE => {
-            parsed.reject(number, line, "longer than 4096 bytes");
-        }
-        Some(_) => {
-            if let Err(reason) = take_entry(parsed, number, without_comment(line)) {
-                parsed.reject(number, line, reason);
-            }
+    if line.is_empty() {
+        parsed.blank += 1;
+    } else if text::is_comment(line) {
+        parsed.comments += 1;
+    } else if line.len() > LONGEST_LINE {
+        parsed.reject(number, line, TOO_LONG);
+    } else {
+        let entry = item(text::without_comment(line));
+        let added = entry.and_then(|entry| parsed.add_item(number, entry, None));
+        if let Err(reason) = added {
+            parsed.reject(number, line, reason);
         }
     }
 }
 
-fn take_entry(parsed: &mut Parsed, number: u32, entry: &[u8]) -> Result<(), &'static str> {
-    if let Some(dash) = entry.iter().position(|&byte| byte == b'-') {
-        return take_range(parsed, number, &entry[..dash], &entry[dash + 1..]);
-    }
-    match text::prefix(entry) {
-        Ok(prefix) => parsed.add(number, prefix, None),
-        Err(reason) => {
-            let text = str::from_utf8(entry).map_err(|_| reason)?;
-            let (address, port) = parse_port(text).ok_or(reason)?;
-            parsed.add(number, IpNet::from(address).into(), Some(port));
-        }
-    }
-    Ok(())
-}
-
-fn take_range(
-    parsed: &mut Parsed,
-    number: u32,
-    first: &[u8],
-    last: &[u8],
-) -> Result<(), &'static str> {
-    let address = |side: &[u8]| text::address(side.trim_ascii());
-    let (Some(first), Some(last)) = (address(first), address(last)) else {
-        return Err("no address, and no range of two addresses");
-    };
-    if !parsed.add_range(number, first, last) {
-        return Err("the range ends before it begins");
-    }
-    Ok(())
-}
-
-fn without_comment(line: &[u8]) -> &[u8] {
-    let end = line.iter().position(|byte| matches!(byte, b'#' | b';'));
-    end.map_or(line, |end| line[..end].trim_ascii_end())
-}
+pub(super) const TOO_LONG: &str = "longer than 4096 bytes";
 
 #[cfg(test)]
 mod tests {
@@ -88,8 +91,13 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::Parsed, *};
     use crate::address::{Address, Prefix};
+
+    fn parse(bytes: &[u8]) -> Result<Parsed, Refused> {
+        let mut parsed = Parsed::default();
+        super::parse(bytes, &mut parsed).map(|()| parsed)
+    }
 
     #[test]
     fn a_port_of_an_address() {

@@ -1,17 +1,25 @@
 //! `spamhaus-json`: DROP and DROPv6 as JSON lines, <https://www.spamhaus.org/drop/drop_v4.json>.
 //!
 //! The last record is `{"type":"metadata","size":…,"records":…}`: the bytes and the records before
-//! it, which makes a copy that is cut off certain to be noticed.
+//! it, which makes a copy that is cut off certain to be noticed. ASN-DROP is published alike; its AS
+//! numbers are counted.
 
 use serde::Deserialize;
 
-use super::{Parsed, Refused, check_size, text};
+use super::{
+    Parsed, Refused, check_size,
+    said::{Said, Skipped, word},
+    text,
+};
 
 #[derive(Deserialize)]
 struct Record {
     #[serde(rename = "type")]
     kind: Option<String>,
     cidr: Option<String>,
+    asn: Option<u32>,
+    asname: Option<String>,
+    sblid: Option<String>,
     size: Option<usize>,
     records: Option<usize>,
 }
@@ -24,8 +32,10 @@ impl Record {
 
 /// True if `line`, the first that is not blank, is a record of this format.
 pub(super) fn begins_with(line: &[u8]) -> bool {
-    serde_json::from_slice::<Record>(line)
-        .is_ok_and(|record| record.cidr.is_some() || record.is_metadata())
+    serde_json::from_slice::<Record>(line).is_ok_and(|record| {
+        let prefix = record.cidr.is_some() && record.sblid.is_some();
+        prefix || (record.asn.is_some() && record.asname.is_some()) || record.is_metadata()
+    })
 }
 
 /// The indicators of the list.
@@ -33,23 +43,22 @@ pub(super) fn begins_with(line: &[u8]) -> bool {
 /// # Errors
 /// The metadata record is missing, is not the last, or does not fit what stands before it; or the
 /// list is too long.
-pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Refused> {
-    let mut parsed = Parsed::default();
+pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
     let mut size = 0;
     for (number, line) in text::lines(bytes) {
         parsed.lines += 1;
-        take_line(&mut parsed, number, line, size)?;
+        take_line(parsed, number, line, size)?;
         size += line.len();
-        check_size(&parsed)?;
+        check_size(parsed)?;
     }
     if !parsed.complete {
         return Err(Refused(format!(
             "no metadata record at the end of {} records: the copy is cut off, \
              or this is no `spamhaus-json`; the next update fetches it again",
-            parsed.entries + parsed.rejected_count
+            records(parsed)
         )));
     }
-    Ok(parsed)
+    Ok(())
 }
 
 /// `size` counts the bytes before the line.
@@ -67,28 +76,32 @@ fn take_line(parsed: &mut Parsed, number: u32, line: &[u8], size: usize) -> Resu
     }
     match serde_json::from_slice::<Record>(line) {
         Ok(record) if record.is_metadata() => check_metadata(parsed, &record, size)?,
-        Ok(record) => take_record(parsed, number, line, record.cidr.as_deref()),
+        Ok(record) if record.cidr.is_none() && record.asn.is_some() => parsed.skip(Skipped::Asn),
+        Ok(record) => take_record(parsed, number, line, &record),
         Err(_) => parsed.reject(number, line, "no JSON object of this format"),
     }
     Ok(())
 }
 
-fn take_record(parsed: &mut Parsed, number: u32, line: &[u8], cidr: Option<&str>) {
-    match cidr
-        .ok_or("no `cidr` in the record")
-        .and_then(|cidr| text::prefix(cidr.as_bytes()))
-    {
+fn take_record(parsed: &mut Parsed, number: u32, line: &[u8], record: &Record) {
+    let cidr = record.cidr.as_deref().ok_or("no `cidr` in the record");
+    match cidr.and_then(|cidr| text::prefix(cidr.as_bytes())) {
         Ok(prefix) => parsed.add(number, prefix, None),
         Err(reason) => parsed.reject(number, line, reason),
     }
+    parsed.say(number, || Said {
+        description: record.sblid.as_deref().and_then(word),
+        ..Said::default()
+    });
+}
+
+/// Records before the metadata.
+fn records(parsed: &Parsed) -> usize {
+    parsed.entries + parsed.rejected_count + parsed.skipped.values().sum::<usize>()
 }
 
 fn check_metadata(parsed: &mut Parsed, metadata: &Record, size: usize) -> Result<(), Refused> {
-    check_number(
-        "records",
-        metadata.records,
-        parsed.entries + parsed.rejected_count,
-    )?;
+    check_number("records", metadata.records, records(parsed))?;
     check_number("bytes", metadata.size, size)?;
     parsed.complete = true;
     Ok(())
@@ -110,6 +123,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn parse(bytes: &[u8]) -> Result<Parsed, Refused> {
+        let mut parsed = Parsed::default();
+        super::parse(bytes, &mut parsed).map(|()| parsed)
+    }
 
     const RECORDS: &str = "{\"cidr\":\"192.0.2.0/24\",\"sblid\":\"SBL1\",\"rir\":null}\n\
                            {\"cidr\":\"2001:db8::\\/32\",\"sblid\":\"SBL2\",\"rir\":\"arin\"}\n";
@@ -140,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_record_without_prefix_is_rejected_and_counted() {
-        let records = "{\"cidr\":\"192.0.2.0/33\"}\n{\"asn\":64496}\nword\n";
+        let records = "{\"cidr\":\"192.0.2.0/33\"}\n{\"rir\":null}\nword\n";
         let parsed = parse(with_metadata(records, records.len(), 3).as_bytes()).unwrap();
         assert_eq!((parsed.entries, parsed.rejected_count), (0, 3));
     }

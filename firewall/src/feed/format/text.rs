@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::{Parsed, Refused, check_size};
 use crate::address::Prefix;
 
 /// `bytes` without the byte order mark that some editors put in front.
@@ -13,6 +14,48 @@ pub fn without_mark(bytes: &[u8]) -> &[u8] {
 pub fn lines(bytes: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     (1..).zip(bytes.split_inclusive(|&byte| byte == b'\n'))
 }
+
+/// Whether a trimmed line is only a comment: from `#`, `;` or `//`.
+pub fn is_comment(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b'#' | b';')) || line.starts_with(b"//")
+}
+
+/// `line` without the comment at its end. `//` begins one after white space only: URLs have it.
+pub fn without_comment(line: &[u8]) -> &[u8] {
+    let begins = |at: usize| match line[at] {
+        b'#' | b';' => true,
+        b'/' => at > 0 && line[at - 1].is_ascii_whitespace() && line.get(at + 1) == Some(&b'/'),
+        _ => false,
+    };
+    let end = (0..line.len()).find(|&at| begins(at));
+    line[..end.unwrap_or(line.len())].trim_ascii_end()
+}
+
+/// The lines that are neither blank nor a comment, trimmed; what `parsed` counts of the others.
+pub fn content_lines<'a>(
+    bytes: &'a [u8],
+    parsed: &mut Parsed,
+    mut take: impl FnMut(&mut Parsed, u32, &'a [u8]) -> Result<(), &'static str>,
+) -> Result<(), Refused> {
+    for (number, line) in lines(bytes) {
+        parsed.lines += 1;
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            parsed.blank += 1;
+        } else if is_comment(line) {
+            parsed.comments += 1;
+        } else if line.len() > LONGEST {
+            parsed.reject(number, line, "longer than 64 KiB");
+        } else if let Err(reason) = take(parsed, number, line) {
+            parsed.reject(number, line, reason);
+        }
+        check_size(parsed)?;
+    }
+    Ok(())
+}
+
+/// Rows and rules are longer than addresses, but not endless.
+const LONGEST: usize = 65536;
 
 /// An address or a prefix, host bits as given. An IPv4-mapped IPv6 prefix (`::ffff:192.0.2.0/120`,
 /// RFC 4291 §2.5.5.2) longer than 96 bits is the IPv4 prefix it maps, which is what packets carry.

@@ -133,7 +133,7 @@ fn v6(prefix: IpNet) -> Option<(u128, u8)> {
 }
 
 fn check_not_garbage(parsed: &Parsed) -> Result<(), Refused> {
-    let proven_empty = parsed.complete && parsed.rejected_count == 0;
+    let proven_empty = parsed.complete && parsed.rejected_count == 0 && parsed.unusable() == 0;
     if parsed.entries > 0 || proven_empty {
         return Ok(());
     }
@@ -143,8 +143,12 @@ fn check_not_garbage(parsed: &Parsed) -> Result<(), Refused> {
             first.line, first.text, first.reason
         )
     });
+    let skipped = parsed.skipped.iter();
+    let skipped: String = skipped
+        .map(|(why, count)| format!(", {count} {}", why.as_str()))
+        .collect();
     Err(Refused(format!(
-        "no entry in {} lines{first}; check the address and the format of the feed",
+        "no entry in {} lines{skipped}{first}; check the address and the format of the feed",
         parsed.lines
     )))
 }
@@ -177,7 +181,7 @@ mod tests {
     use super::*;
     use crate::ruleset::Entry;
     use crate::{
-        feed::format::{self, Format},
+        feed::format::{self, Format, How},
         protected::Kind,
     };
 
@@ -190,7 +194,7 @@ mod tests {
     }
 
     fn guard(text: &str, list: &[(&str, Kind)]) -> Result<Guarded, Refused> {
-        let parsed = format::parse(Format::Plain, text.as_bytes()).unwrap();
+        let parsed = format::parse(Format::Plain, &How::default(), text.as_bytes()).unwrap();
         check(&parsed, &protected(list))
     }
 

@@ -1,0 +1,246 @@
+//! Which format content is of, by its looks: a mark of its own first, then what most lines are.
+
+use super::{
+    Format, How, Parsed, Refused, check_no_page, csv, detect_json, dshield, fill, hosts, ipset,
+    ipsum,
+    item::item,
+    mark, nft, p2p,
+    rows::Between,
+    said::{Skipped, kind_of},
+    sections, spamhaus_json, suricata,
+    tabular::Table,
+    text, tor_exits, urls,
+};
+
+/// Lines that are looked at.
+const SAMPLE: usize = 1000;
+
+/// The format of `bytes`, which are decompressed content.
+///
+/// A list is plain if 98 of 100 lines are entries. Comments alone could be anything, and are none.
+///
+/// # Errors
+/// It is none of the formats, or has nothing that can be used; says why, for people.
+pub fn detect(bytes: &[u8]) -> Result<Format, Refused> {
+    detect_and_parse(&How::default(), bytes).map(|(format, _)| format)
+}
+
+/// The format of `bytes` and what they say.
+///
+/// # Errors
+/// As those of [`detect`] and [`super::parse`].
+pub fn detect_and_parse(how: &How, bytes: &[u8]) -> Result<(Format, Parsed), Refused> {
+    let format = look(bytes)?;
+    let mut parsed = Parsed::default();
+    fill(format, how, bytes, &mut parsed)?;
+    check_usable(format, &parsed)?;
+    check_mostly_entries(format, &parsed)?;
+    Ok((format, parsed))
+}
+
+fn look(bytes: &[u8]) -> Result<Format, Refused> {
+    check_no_page(bytes)?;
+    let bytes = text::without_mark(bytes);
+    check_text(bytes)?;
+    let begin = bytes.trim_ascii_start();
+    if let Some(format) = detect_json::look(begin) {
+        return format;
+    }
+    let sample = sample(bytes);
+    if let Some(format) = by_first_line(sample.first().copied()).or_else(|| by_header(bytes)) {
+        return Ok(format);
+    }
+    if sample.is_empty() {
+        let comments = text::lines(bytes)
+            .filter(|(_, line)| !line.trim_ascii().is_empty())
+            .count();
+        return Err(Refused(format!(
+            "the format is unknown: all {comments} lines are comments; name it with `format`"
+        )));
+    }
+    Ok(by_lines(bytes, &sample))
+}
+
+fn check_text(bytes: &[u8]) -> Result<(), Refused> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(Refused(
+            "the content is empty; check the address of the feed".to_owned(),
+        ));
+    }
+    let begin = &bytes[..bytes.len().min(4096)];
+    let zeros = begin.iter().filter(|&&byte| byte == 0).count();
+    if 20 * zeros > begin.len() {
+        return Err(Refused(
+            "the content is binary, or text in UTF-16; ask the provider for a list as text in UTF-8"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// The first lines that are neither blank nor a comment.
+fn sample(bytes: &[u8]) -> Vec<&[u8]> {
+    let lines = text::lines(bytes).map(|(_, line)| line.trim_ascii());
+    let lines = lines.filter(|line| !line.is_empty() && !text::is_comment(line));
+    lines.take(SAMPLE).collect()
+}
+
+fn by_first_line(first: Option<&[u8]>) -> Option<Format> {
+    let first = first?;
+    if nft::begins_with(first) {
+        return Some(Format::Nft);
+    }
+    if ipset::begins_with(first) {
+        return Some(Format::Ipset);
+    }
+    if suricata::begins_with(first) {
+        return Some(Format::Suricata);
+    }
+    tor_exits::begins_with(first).then_some(Format::TorExits)
+}
+
+/// By what the provider writes above the list, or below.
+fn by_header(bytes: &[u8]) -> Option<Format> {
+    let table = Table {
+        bytes,
+        between: Between::Byte(b','),
+    };
+    let header = table.header();
+    let has = |name: &str| {
+        header
+            .as_ref()
+            .is_some_and(|header| header.find(&[name]).is_some())
+    };
+    let comments: Vec<&[u8]> = text::lines(bytes)
+        .map(|(_, line)| line.trim_ascii())
+        .take_while(|line| line.is_empty() || text::is_comment(line))
+        .collect();
+    let says = |what: &str| {
+        let what = what.as_bytes();
+        comments
+            .iter()
+            .any(|line| line.windows(what.len()).any(|it| it == what))
+    };
+    if has("iocvalue") && has("ioctype") {
+        return Some(Format::ThreatfoxCsv);
+    }
+    if has("url") && (has("urlstatus") || has("urlhauslink")) {
+        return Some(Format::UrlhausCsv);
+    }
+    if has("dstip") && has("dstport") {
+        let sslbl = header.as_ref().is_some_and(|header| header.is_sslbl());
+        return Some(if sslbl {
+            Format::SslblCsv
+        } else {
+            Format::FeodoCsv
+        });
+    }
+    if says("Feodo Tracker") && mark::footer(bytes).is_some() {
+        return Some(Format::FeodoText);
+    }
+    if says("Spamhaus") && says("DROP List") {
+        return Some(Format::SpamhausText);
+    }
+    (mark::netset(bytes).is_some() && (says("FireHOL") || says("hash:"))).then_some(Format::Netset)
+}
+
+/// By what most of the sampled lines are. What looks like nothing is a table, which says why not.
+fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
+    let count = |is: fn(&[u8]) -> bool| sample.iter().filter(|line| is(line)).count();
+    let most = |is| 100 * count(is) >= 98 * sample.len();
+    // Rows that nothing else looks like; whether enough of them are good is seen later.
+    let half = |is| 2 * count(is) > sample.len();
+    let some = |is: fn(&[u8]) -> bool| sample.iter().any(|line| is(line));
+    let hosts =
+        |line: &[u8]| hosts::is_row(line) || hosts::is_real_row(line) || hosts::is_name_row(line);
+    if most(|line| item(text::without_comment(line)).is_ok()) {
+        return Format::Plain;
+    }
+    if some(|line| sections::heading(line).is_some()) && some(|line| item(line).is_ok()) {
+        return Format::Sections;
+    }
+    if most(hosts) {
+        return Format::Hosts;
+    }
+    let table: [(fn(&[u8]) -> bool, Format); 5] = [
+        (
+            |line| spamhaus_json::begins_with(line),
+            Format::SpamhausJson,
+        ),
+        (dshield_row, Format::Dshield),
+        (
+            |line| ipsum::row(line).is_some_and(|(address, _)| address.is_host()),
+            Format::Ipsum,
+        ),
+        (urls::is_url, Format::Urls),
+        (p2p::is_row, Format::P2p),
+    ];
+    if let Some((_, format)) = table.into_iter().find(|(is, _)| half(*is)) {
+        return format;
+    }
+    let entries = sample
+        .iter()
+        .filter(|line| item(text::without_comment(line)).is_ok())
+        .count();
+    let begin = &bytes[..bytes.len().min(1 << 20)];
+    match is_table(begin) && 2 * entries <= sample.len() || entries == 0 && csv::has_names(begin) {
+        true => Format::Csv,
+        false => Format::Plain,
+    }
+}
+
+/// Some copies have a row with names of columns.
+fn dshield_row(line: &[u8]) -> bool {
+    dshield::is_row(line) || line.starts_with(b"Start\t")
+}
+
+fn is_table(bytes: &[u8]) -> bool {
+    let mut parsed = Parsed::default();
+    fill(Format::Csv, &How::default(), bytes, &mut parsed).is_ok() && parsed.entries > 0
+}
+
+/// That there is an entry, or that the list is known to be empty.
+fn check_usable(format: Format, parsed: &Parsed) -> Result<(), Refused> {
+    let skipped: usize = parsed.skipped.values().sum();
+    if parsed.entries > 0 || skipped == 0 {
+        return Ok(());
+    }
+    Err(Refused(format!(
+        "nothing in this list of the format {format} can be used: {}; firewall filters by address, \
+         port and protocol",
+        said(parsed)
+    )))
+}
+
+fn said(parsed: &Parsed) -> String {
+    let part = |(why, count): (&Skipped, &usize)| format!("{count} {}", why.as_str());
+    parsed
+        .skipped
+        .iter()
+        .map(part)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn check_mostly_entries(format: Format, parsed: &Parsed) -> Result<(), Refused> {
+    let skipped: usize = parsed.skipped.values().sum();
+    let all = parsed.entries + parsed.rejected_count + skipped;
+    let good = parsed.entries > 0 && 50 * parsed.rejected_count <= all;
+    let what = match parsed.rejected.first() {
+        _ if good || (parsed.complete && all == 0) => return Ok(()),
+        Some(first) => {
+            let kind = kind_of(first.text.as_bytes());
+            let kind = kind.map_or(String::new(), |kind| {
+                format!("; these are {}", kind.as_str())
+            });
+            format!(
+                "{} of {all} lines are no entry, the first is line {}: {} ({}){kind}",
+                parsed.rejected_count, first.line, first.text, first.reason
+            )
+        }
+        None => format!("no entry in {} lines", parsed.lines),
+    };
+    Err(Refused(format!(
+        "the format is unknown, it is most like {format}: {what}; name it with `format`"
+    )))
+}

@@ -1,0 +1,166 @@
+//! `misp`: events of MISP as its feeds publish them and its API answers. Attributes stand in the event
+//! or in objects of it, at any depth of the wrapping: `Event`, `response`, arrays of events.
+//!
+//! Only what is meant for detection (`to_ids`) and not deleted is an entry.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Parsed, Refused, check_size,
+    item::item,
+    loose::{Text, flag},
+    said::{Said, Skipped, word},
+    tabular::port_number,
+    text,
+    walk::{is_item_of, records},
+};
+use crate::subject::Port;
+
+#[derive(Deserialize)]
+struct Attribute {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    object_relation: Option<String>,
+    value: Option<Text>,
+    #[serde(default, deserialize_with = "flag")]
+    to_ids: bool,
+    #[serde(default, deserialize_with = "flag")]
+    deleted: bool,
+    category: Option<String>,
+    comment: Option<String>,
+    first_seen: Option<String>,
+    last_seen: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Object {
+    #[serde(default)]
+    name: String,
+    #[serde(default, deserialize_with = "flag")]
+    deleted: bool,
+    #[serde(rename = "Attribute", default)]
+    attributes: Vec<Attribute>,
+}
+
+/// The indicators of all events.
+///
+/// # Errors
+/// It is no JSON or cut off, or the list is too long.
+pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
+    records(
+        bytes,
+        |path| is_item_of(path, "Object") || is_item_of(path, "Attribute"),
+        |line, value| {
+            take(parsed, line, value);
+            check_size(parsed)
+        },
+    )?;
+    parsed.lines = text::lines(bytes).count();
+    parsed.complete = true;
+    Ok(())
+}
+
+/// An attribute has a value; what has none is an object.
+fn take(parsed: &mut Parsed, line: u32, value: &RawValue) {
+    let attribute = serde_json::from_str::<Attribute>(value.get());
+    if let Some(attribute) = attribute.ok().filter(|it| it.value.is_some()) {
+        return take_attribute(parsed, line, &attribute, false, None);
+    }
+    match serde_json::from_str::<Object>(value.get()) {
+        Ok(object) => take_object(parsed, line, &object),
+        Err(_) => parsed.reject(line, value.get().as_bytes(), "neither attribute nor object"),
+    }
+}
+
+fn take_object(parsed: &mut Parsed, line: u32, object: &Object) {
+    let port = object_port(object);
+    for attribute in &object.attributes {
+        take_attribute(parsed, line, attribute, object.deleted, port);
+    }
+}
+
+/// The one port that an object of addresses and ports names.
+fn object_port(object: &Object) -> Option<Port> {
+    if object.name != "ip-port" {
+        return None;
+    }
+    let is_port = |it: &&Attribute| it.object_relation.as_deref() == Some("dst-port");
+    let mut ports = object.attributes.iter().filter(is_port);
+    let number = port_number(&ports.next()?.value.as_ref()?.0)?;
+    ports.next().is_none().then_some(Port {
+        number,
+        protocol: None,
+    })
+}
+
+fn take_attribute(
+    parsed: &mut Parsed,
+    line: u32,
+    attribute: &Attribute,
+    deleted: bool,
+    port: Option<Port>,
+) {
+    let value = attribute
+        .value
+        .as_ref()
+        .map_or("", |value| value.0.as_str());
+    let Some((address, own_port)) = address_of(&attribute.kind, value) else {
+        let names = ["domain", "hostname", "domain|ip", "url", "uri"];
+        let is_name = names.contains(&attribute.kind.as_str());
+        // A port or a note beside an address is not something that could not be used.
+        if attribute.object_relation.is_none() || is_name {
+            parsed.skip(if is_name {
+                Skipped::Name
+            } else {
+                Skipped::Other
+            });
+        }
+        return;
+    };
+    if attribute.deleted || deleted {
+        return parsed.skip(Skipped::Revoked);
+    }
+    if !attribute.to_ids {
+        return parsed.skip(Skipped::NotForDetection);
+    }
+    let own_port = own_port.map(|text| {
+        let number = port_number(text).ok_or("no port from 1 to 65535 after the `|`")?;
+        Ok(Port {
+            number,
+            protocol: None,
+        })
+    });
+    let added = own_port
+        .transpose()
+        .and_then(|own_port| parsed.add_item(line, item(address.as_bytes())?, own_port.or(port)));
+    match added {
+        Ok(()) => parsed.say(line, || said(attribute)),
+        Err(reason) => parsed.reject(line, value.as_bytes(), reason),
+    }
+}
+
+/// The address in a value, and the port after it, by the type of the attribute.
+fn address_of<'a>(kind: &str, value: &'a str) -> Option<(&'a str, Option<&'a str>)> {
+    match kind {
+        "ip-dst" | "ip-src" => Some((value, None)),
+        "ip-dst|port" | "ip-src|port" => match value.split_once('|') {
+            Some((address, port)) => Some((address, Some(port))),
+            None => Some((value, None)),
+        },
+        "domain|ip" => Some((value.split_once('|')?.1, None)),
+        _ => None,
+    }
+}
+
+fn said(attribute: &Attribute) -> Said {
+    let of = |text: &Option<String>| text.as_deref().and_then(word);
+    Said {
+        status: of(&attribute.category),
+        description: of(&attribute.comment),
+        first_seen: of(&attribute.first_seen),
+        last_seen: of(&attribute.last_seen),
+        ..Said::default()
+    }
+}

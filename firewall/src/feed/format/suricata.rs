@@ -1,0 +1,202 @@
+//! `suricata`: rules of Suricata and Snort whose header names addresses
+//! (`alert ip $HOME_NET any -> [192.0.2.1,198.51.100.0/24] any (…)`), on either side and with the port
+//! of that side; and HTTP rules whose host is an address. Negated addresses are no entries.
+
+use super::{
+    Parsed, Refused,
+    item::item,
+    said::{Said, Skipped, word},
+    tabular::port_number,
+    text,
+};
+use crate::{ruleset::Protocol, subject::Port};
+
+/// The seven words of a rule's header, and its options.
+struct Rule<'a> {
+    protocol: &'a str,
+    source: &'a str,
+    source_port: &'a str,
+    destination: &'a str,
+    destination_port: &'a str,
+    options: &'a str,
+}
+
+const ACTIONS: [&str; 8] = [
+    "alert",
+    "drop",
+    "reject",
+    "rejectsrc",
+    "rejectdst",
+    "rejectboth",
+    "sdrop",
+    "block",
+];
+
+/// The addresses in the rules.
+///
+/// # Errors
+/// The list is too long.
+pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
+    text::content_lines(bytes, parsed, |parsed, line, text| {
+        let text = str::from_utf8(text).map_err(|_| "no UTF-8 text")?;
+        match text.split_ascii_whitespace().next() {
+            Some("pass") => {
+                parsed.skip(Skipped::Exception);
+                Ok(())
+            }
+            _ => take_rule(parsed, line, &rule(text).ok_or("no rule of one line")?),
+        }
+    })
+}
+
+/// True if `line` is a rule.
+pub(super) fn begins_with(line: &[u8]) -> bool {
+    str::from_utf8(line).ok().and_then(rule).is_some()
+}
+
+fn take_rule(parsed: &mut Parsed, line: u32, rule: &Rule<'_>) -> Result<(), &'static str> {
+    let before = parsed.entries;
+    for (group, ports) in [
+        (rule.source, rule.source_port),
+        (rule.destination, rule.destination_port),
+    ] {
+        for address in members(group)? {
+            add(parsed, line, address, ports, rule.protocol)?;
+        }
+    }
+    if let Some(host) = http_host(rule) {
+        if let Ok(entry) = item(host.as_bytes()) {
+            parsed.add_item(line, entry, None)?;
+        }
+    }
+    if parsed.entries == before {
+        parsed.skip(match rule.protocol {
+            "dns" | "tls" | "http" | "http1" | "http2" | "quic" => Skipped::Name,
+            _ => Skipped::Other,
+        });
+    }
+    parsed.say(line, || said(rule));
+    Ok(())
+}
+
+/// Adds an address with each of its ports; a variable such as `$HOME_NET` is none of ours.
+fn add(
+    parsed: &mut Parsed,
+    line: u32,
+    address: &str,
+    ports: &str,
+    protocol: &str,
+) -> Result<(), &'static str> {
+    if address.starts_with('$') || address == "any" {
+        return Ok(());
+    }
+    let entry = item(address.as_bytes())?;
+    if ports == "any" || ports.starts_with('$') || protocol == "ip" {
+        return parsed.add_item(line, entry, None);
+    }
+    for number in members(ports)? {
+        let number = port_number(number).ok_or("a range of ports, which no entry can say")?;
+        let protocol = match protocol {
+            "udp" => Protocol::Udp,
+            _ => Protocol::Tcp,
+        };
+        parsed.add_item(
+            line,
+            entry,
+            Some(Port {
+                number,
+                protocol: Some(protocol),
+            }),
+        )?;
+    }
+    Ok(())
+}
+
+/// The members of a group `[a,[b,c],!d]` that are not negated.
+fn members(group: &str) -> Result<Vec<&str>, &'static str> {
+    let mut members = Vec::new();
+    let (mut depth, mut negated) = (0_usize, None);
+    for part in group.split_inclusive(['[', ',', ']']) {
+        let (text, end) = match part.strip_suffix(['[', ',', ']']) {
+            Some(text) => (text.trim(), part.as_bytes()[part.len() - 1]),
+            None => (part.trim(), b','),
+        };
+        let not = text.starts_with('!');
+        if end == b'[' {
+            depth += 1;
+            negated = negated.or(not.then_some(depth));
+            continue;
+        }
+        if !text.is_empty() && !not && negated.is_none() {
+            members.push(text);
+        }
+        if end == b']' {
+            depth = depth
+                .checked_sub(1)
+                .ok_or("a group that ends before it begins")?;
+            negated = negated.filter(|&from| from <= depth);
+        }
+    }
+    match depth {
+        0 => Ok(members),
+        _ => Err("a group without end"),
+    }
+}
+
+fn rule(text: &str) -> Option<Rule<'_>> {
+    let (header, options) = text.split_once('(')?;
+    let options = options.trim_end().strip_suffix(')')?;
+    let words = words(header);
+    let [
+        action,
+        protocol,
+        source,
+        source_port,
+        direction,
+        destination,
+        destination_port,
+    ] = <[&str; 7]>::try_from(words).ok()?;
+    let known = ACTIONS.contains(&action) && ["->", "<>", "<-", "=>"].contains(&direction);
+    known.then_some(Rule {
+        protocol,
+        source,
+        source_port,
+        destination,
+        destination_port,
+        options,
+    })
+}
+
+/// The words of a header; white space in brackets separates none.
+fn words(header: &str) -> Vec<&str> {
+    let mut depth = 0_i32;
+    let between = |character: char| {
+        depth += i32::from(character == '[') - i32::from(character == ']');
+        depth <= 0 && character.is_ascii_whitespace()
+    };
+    header
+        .split(between)
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+/// The content that a rule wants the host of a request to be.
+fn http_host<'a>(rule: &Rule<'a>) -> Option<&'a str> {
+    if !rule.options.contains("http.host") && !rule.options.contains("http_host") {
+        return None;
+    }
+    let contents = rule.options.split("content:\"").skip(1);
+    let mut contents = contents.filter_map(|rest| rest.split('"').next());
+    contents.find(|content| text::address(content.as_bytes()).is_some())
+}
+
+fn said(rule: &Rule<'_>) -> Said {
+    let message = rule
+        .options
+        .split_once("msg:\"")
+        .and_then(|(_, rest)| rest.split('"').next());
+    Said {
+        description: message.and_then(word),
+        ..Said::default()
+    }
+}

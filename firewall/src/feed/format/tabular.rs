@@ -1,0 +1,375 @@
+//! Tables: where the header of one is, and which column says what. Columns are found by name,
+//! because providers change their order.
+
+use std::borrow::Cow;
+
+use super::{
+    Parsed, Refused, check_size,
+    item::item,
+    rows::{Between, Fields, Row, rows, split},
+    said::{Said, kind_of, word},
+    text,
+};
+use crate::{ruleset::Protocol, subject::Port};
+
+/// A table of separated values.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'a> {
+    pub bytes: &'a [u8],
+    pub between: Between,
+}
+
+/// The names of columns, in lower case without anything but letters and digits.
+pub(super) struct Header {
+    names: Vec<String>,
+    /// The line it is on, if it is a row and not a comment.
+    row: Option<u32>,
+    sslbl: bool,
+}
+
+/// The columns with what a feed says about an entry.
+#[derive(Clone, Default)]
+pub(super) struct SaidColumns {
+    family: Option<usize>,
+    status: Option<usize>,
+    first_seen: Option<usize>,
+    last_seen: Option<usize>,
+    confidence: Option<usize>,
+    description: Option<usize>,
+}
+
+/// What columns with addresses are called; the more certain, the earlier.
+const ADDRESSES: [&str; 42] = [
+    "dstip",
+    "destinationip",
+    "destip",
+    "dstaddress",
+    "ip",
+    "ipaddress",
+    "ipaddr",
+    "address",
+    "addr",
+    "ipv4",
+    "ipv6",
+    "ipv4address",
+    "ipv6address",
+    "ipprefix",
+    "ipv4prefix",
+    "ipv6prefix",
+    "cidr",
+    "network",
+    "subnet",
+    "netblock",
+    "prefix",
+    "net",
+    "iprange",
+    "range",
+    "iocvalue",
+    "indicator",
+    "indicatorvalue",
+    "ioc",
+    "value",
+    "observable",
+    "hostip",
+    "host",
+    "c2ip",
+    "c2",
+    "remoteip",
+    "ipdst",
+    "attackerip",
+    "sourceip",
+    "srcip",
+    "srcaddress",
+    "ipsrc",
+    "startip",
+];
+const PORTS: [&str; 6] = [
+    "dstport",
+    "destinationport",
+    "destport",
+    "c2port",
+    "remoteport",
+    "port",
+];
+const PROTOCOLS: [&str; 3] = ["protocol", "proto", "transport"];
+
+impl<'a> Table<'a> {
+    /// The header: the first row if it has no address, or the last comment before it that names a
+    /// column of addresses or URLs.
+    pub fn header(self) -> Option<Header> {
+        let mut commented = None;
+        let mut fields = Fields::new();
+        for row in rows(self.bytes) {
+            let is_comment = text::is_comment(row.text);
+            let text = match is_comment {
+                true => uncommented(row.text),
+                false => row.text,
+            };
+            if text.is_empty() {
+                continue;
+            }
+            split(text, self.between, &mut fields);
+            let names: Vec<String> = fields.iter().map(|field| plain_name(field)).collect();
+            let sslbl = fields
+                .iter()
+                .any(|field| field.eq_ignore_ascii_case(b"dstip"));
+            let known = |name: &String| ADDRESSES.contains(&name.as_str()) || name == "url";
+            if !is_comment {
+                let is_row = fields
+                    .iter()
+                    .any(|it| item(it).is_ok() || kind_of(it).is_some());
+                let row = Some(row.line).filter(|_| !is_row && text.len() < 4096);
+                return row.map_or(commented, |line| {
+                    Some(Header {
+                        names,
+                        row: Some(line),
+                        sslbl,
+                    })
+                });
+            }
+            if names.iter().any(known) && fields.len() < 100 {
+                commented = Some(Header {
+                    names,
+                    row: None,
+                    sslbl,
+                });
+            }
+        }
+        commented
+    }
+
+    /// Calls `take` for each row that is neither header nor comment and counts the others. An error
+    /// rejects the row.
+    pub fn each_row(
+        self,
+        header: Option<&Header>,
+        parsed: &mut Parsed,
+        mut take: impl FnMut(&mut Parsed, u32, &Fields<'a>) -> Result<(), &'static str>,
+    ) -> Result<(), Refused> {
+        let header = header.and_then(|header| header.row);
+        let mut fields = Fields::new();
+        for Row { line, text } in rows(self.bytes) {
+            if text.is_empty() {
+                parsed.blank += 1;
+            } else if text::is_comment(text) {
+                parsed.comments += 1;
+            } else if header != Some(line) {
+                split(text, self.between, &mut fields);
+                if let Err(reason) = take(parsed, line, &fields) {
+                    parsed.reject(line, text, reason);
+                }
+                check_size(parsed)?;
+            }
+        }
+        parsed.lines = text::lines(self.bytes).count();
+        Ok(())
+    }
+}
+
+impl Header {
+    /// The column of the first of `names` that there is.
+    pub fn find(&self, names: &[&str]) -> Option<usize> {
+        let column = |name: &&str| self.names.iter().position(|column| column == name);
+        names.iter().find_map(column)
+    }
+
+    /// The column with this name, however it is written.
+    pub fn named(&self, name: &str) -> Option<usize> {
+        self.find(&[&plain_name(name.as_bytes())])
+    }
+
+    /// How certainly the column has addresses, by its name: lower is more certain.
+    pub fn rank(&self, column: usize) -> usize {
+        let name = self.names.get(column);
+        let rank = name.and_then(|name| ADDRESSES.iter().position(|known| known == name));
+        rank.unwrap_or(ADDRESSES.len())
+    }
+
+    /// The columns of port and protocol. The port beside an attacker is the one that it attacked.
+    pub fn port(&self, address: usize) -> Option<usize> {
+        let name = self.names.get(address)?;
+        let attacker = ["srcip", "sourceip", "attackerip", "srcaddress", "ipsrc"];
+        self.find(&PORTS)
+            .filter(|_| !attacker.contains(&name.as_str()))
+    }
+
+    /// Whether the columns are written as SSLBL does (`DstIP`), not as the Feodo Tracker (`dst_ip`).
+    pub fn is_sslbl(&self) -> bool {
+        self.sslbl
+    }
+
+    pub fn protocol(&self) -> Option<usize> {
+        self.find(&PROTOCOLS)
+    }
+
+    /// All names, for messages.
+    pub fn names(&self) -> String {
+        self.names.join(", ")
+    }
+}
+
+impl SaidColumns {
+    pub fn of(header: Option<&Header>) -> Self {
+        let Some(header) = header else {
+            return Self::default();
+        };
+        Self {
+            family: header.find(&[
+                "malwareprintable",
+                "malware",
+                "malwarefamily",
+                "family",
+                "listingreason",
+                "threat",
+                "category",
+                "categories",
+                "app",
+            ]),
+            status: header.find(&["c2status", "urlstatus", "status"]),
+            first_seen: header.find(&[
+                "firstseenutc",
+                "firstseen",
+                "dateadded",
+                "added",
+                "reportdate",
+                "date",
+            ]),
+            last_seen: header.find(&["lastseenutc", "lastseen", "lastonline"]),
+            confidence: header.find(&[
+                "confidencelevel",
+                "confidence",
+                "score",
+                "reportcount",
+                "count",
+            ]),
+            description: header.find(&["description", "detail", "comment", "note", "tags"]),
+        }
+    }
+
+    /// With the family in this column where the header names none.
+    pub fn or_family(self, column: usize) -> Self {
+        Self {
+            family: self.family.or(Some(column)),
+            ..self
+        }
+    }
+
+    pub fn said(&self, fields: &Fields<'_>) -> Said {
+        let of = |column: Option<usize>| {
+            let field: &Cow<'_, [u8]> = fields.get(column?)?;
+            word(&String::from_utf8_lossy(field))
+        };
+        Said {
+            family: of(self.family),
+            status: of(self.status),
+            first_seen: of(self.first_seen),
+            last_seen: of(self.last_seen),
+            confidence: of(self.confidence),
+            description: of(self.description),
+        }
+    }
+}
+
+/// Whether a column or key of this name has addresses.
+pub(super) fn is_address_name(name: &str) -> bool {
+    ADDRESSES.contains(&plain_name(name.as_bytes()).as_str())
+}
+
+/// The port in a field, of the protocol in another; nothing where the field says that it is none.
+///
+/// # Errors
+/// It is no port.
+pub(super) fn port(
+    fields: &Fields<'_>,
+    port: Option<usize>,
+    protocol: Option<usize>,
+) -> Result<Option<Port>, &'static str> {
+    let field = |column: Option<usize>| {
+        let field = column.and_then(|column| fields.get(column));
+        field.map_or("", |field| str::from_utf8(field).unwrap_or("?"))
+    };
+    let text = field(port);
+    let none = ["", "-", "0", "*", "any", "none", "null", "n/a"];
+    if none.iter().any(|none| text.eq_ignore_ascii_case(none)) {
+        return Ok(None);
+    }
+    let protocol = field(protocol);
+    let is = |it: &Protocol| it.as_str().eq_ignore_ascii_case(protocol);
+    Ok(Some(Port {
+        number: port_number(text).ok_or("no port from 1 to 65535 in the row")?,
+        protocol: Protocol::ALL.into_iter().find(is),
+    }))
+}
+
+/// A port from 1 to 65535 in digits.
+pub(super) fn port_number(text: &str) -> Option<u16> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|&number| digits && number != 0)
+}
+
+fn uncommented(text: &[u8]) -> &[u8] {
+    let begin = text
+        .iter()
+        .position(|byte| !matches!(byte, b'#' | b';' | b'/' | b' '));
+    text[begin.unwrap_or(text.len())..].trim_ascii()
+}
+
+fn plain_name(field: &[u8]) -> String {
+    let letters = field.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    letters
+        .take(64)
+        .map(|byte| char::from(byte.to_ascii_lowercase()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(text: &str) -> Option<(Vec<String>, Option<u32>)> {
+        let table = Table {
+            bytes: text.as_bytes(),
+            between: Between::Byte(b','),
+        };
+        table.header().map(|header| (header.names, header.row))
+    }
+
+    #[test]
+    fn a_header_is_a_row_or_a_comment() {
+        let names = |names: &[&str]| names.iter().map(|&it| it.to_owned()).collect::<Vec<_>>();
+        let table = [
+            (
+                "# box\n\"dst_ip\", \"Dst Port\"\n192.0.2.1,1\n",
+                Some((names(&["dstip", "dstport"]), Some(2))),
+            ),
+            (
+                "# box, a, b\n# DstIP,DstPort\n192.0.2.1,1\n",
+                Some((names(&["dstip", "dstport"]), None)),
+            ),
+            ("# id,url\n", Some((names(&["id", "url"]), None))),
+            ("192.0.2.1,ip\n", None),
+            ("# the list of bad things, by us\n192.0.2.1,1\n", None),
+            ("evil.example,ip\n", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(header(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_field_with_a_port() {
+        let read = |text: &'static str, protocol: &'static str| {
+            let fields: Fields<'_> = [text, protocol]
+                .map(|it| Cow::Borrowed(it.as_bytes()))
+                .into();
+            port(&fields, Some(0), Some(1)).map(|port| port.map(|port| port.to_string()))
+        };
+        assert_eq!(read("443", ""), Ok(Some("443".to_owned())));
+        assert_eq!(read("53", "UDP"), Ok(Some("53/udp".to_owned())));
+        assert_eq!(read("None", ""), Ok(None));
+        for text in ["65536", "+1", "-1", "http", "0x50"] {
+            assert!(read(text, "").is_err(), "{text}");
+        }
+    }
+}
