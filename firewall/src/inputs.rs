@@ -371,47 +371,4 @@ pub fn read_lists(state: &State) -> Result<Lists> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is handed over says something else than the file: it shows which of the two was taken.
-    #[test]
-    fn a_fresh_copy_is_taken_as_long_as_its_file_is_the_same() {
-        let folder = tempfile::tempdir().unwrap();
-        let list = folder.path().join("list");
-        std::fs::write(&list, "203.0.113.7\n203.0.113.8\n").unwrap();
-        let config = format!("[[feed]]\nname = 'box'\npath = {list:?}\nmode = 'enforce'\n");
-        let config = Config::parse(&config, "firewall.toml").unwrap();
-        let state = State::new(folder.path());
-        let name = config.feeds[0].name.clone();
-        let feed = crate::feed::Feed {
-            name: name.clone(),
-            location: config.feeds[0].location.clone(),
-            format: None,
-            server: None,
-            key: None,
-            limits: crate::feed::fetch::Limits::default(),
-        };
-        crate::feed::update(&feed, state.root(), &[], Timestamp::UNIX_EPOCH).unwrap();
-
-        let store = state.feed_store(&name);
-        let copy = || {
-            let parsed = format::parse(Format::Plain, b"203.0.113.99\n").unwrap();
-            FreshCopy::of(&store, "digest", Box::new(parsed)).unwrap()
-        };
-        let entries = |copy: Option<FreshCopy>| {
-            let mut inputs = Inputs::read(&config, &state).unwrap();
-            inputs.take(copy.into_iter().collect());
-            let (ruleset, _) = inputs.feeds_ruleset(false).unwrap();
-            (ruleset.v4.len(), inputs.feeds[0].digest().unwrap())
-        };
-        let of_file = entries(None);
-        assert_eq!(of_file.0, 2);
-        assert_eq!(entries(copy()), (1, "digest".to_owned()));
-
-        // The same content in another file: somebody stored it meanwhile.
-        let (copy, content) = (copy(), store.content().unwrap().unwrap());
-        file::replace(&folder.path().join("feeds/box"), &content).unwrap();
-        assert_eq!(entries(copy), of_file);
-    }
-}
+mod tests;

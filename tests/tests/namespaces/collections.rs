@@ -90,8 +90,7 @@ fn of_several_collections_one_is_named() {
     );
     let wanted = |title: &str| {
         let scene = self::scene(&medallion, &format!("collection = '{title}'\n"));
-        let text = std::fs::read_to_string(scene.product.configuration()).unwrap();
-        text
+        std::fs::read_to_string(scene.product.configuration()).unwrap()
     };
     scene.product.configure(&wanted("scanners")).unwrap();
     let said = scene.run(&["feeds", "update"]).stdout;

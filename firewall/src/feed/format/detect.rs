@@ -40,7 +40,7 @@ pub fn detect_and_parse(how: &How, bytes: &[u8]) -> Result<(Format, Parsed), Ref
 
 fn look(bytes: &[u8]) -> Result<Format, Refused> {
     check_no_page(bytes)?;
-    let bytes = text::without_mark(bytes);
+    let bytes = &text::normal(bytes);
     check_text(bytes)?;
     let begin = bytes.trim_ascii_start();
     if let Some(format) = detect_json::look(begin) {
@@ -144,15 +144,24 @@ fn by_header(bytes: &[u8]) -> Option<Format> {
     (mark::netset(bytes).is_some() && (says("FireHOL") || says("hash:"))).then_some(Format::Netset)
 }
 
+/// Whether a line looks like one of a format.
+type Looks = fn(&[u8]) -> bool;
+
 /// By what most of the sampled lines are. What looks like nothing is a table, which says why not.
 fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
-    let count = |is: fn(&[u8]) -> bool| sample.iter().filter(|line| is(line)).count();
+    let count = |is: Looks| sample.iter().filter(|line| is(line)).count();
     let most = |is| 100 * count(is) >= 98 * sample.len();
     // Rows that nothing else looks like; whether enough of them are good is seen later.
     let half = |is| 2 * count(is) > sample.len();
-    let some = |is: fn(&[u8]) -> bool| sample.iter().any(|line| is(line));
+    let some = |is: Looks| sample.iter().any(|line| is(line));
     let hosts =
         |line: &[u8]| hosts::is_row(line) || hosts::is_real_row(line) || hosts::is_name_row(line);
+    if half(dshield_row) {
+        return Format::Dshield;
+    }
+    if csv::has_header(bytes) {
+        return Format::Csv;
+    }
     if most(|line| item(text::without_comment(line)).is_ok()) {
         return Format::Plain;
     }
@@ -162,12 +171,11 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
     if most(hosts) {
         return Format::Hosts;
     }
-    let table: [(fn(&[u8]) -> bool, Format); 5] = [
+    let table: [(Looks, Format); 4] = [
         (
             |line| spamhaus_json::begins_with(line),
             Format::SpamhausJson,
         ),
-        (dshield_row, Format::Dshield),
         (
             |line| ipsum::row(line).is_some_and(|(address, _)| address.is_host()),
             Format::Ipsum,
@@ -183,7 +191,9 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
         .filter(|line| item(text::without_comment(line)).is_ok())
         .count();
     let begin = &bytes[..bytes.len().min(1 << 20)];
-    match is_table(begin) && 2 * entries <= sample.len() || entries == 0 && csv::has_names(begin) {
+    match is_table(begin) && 2 * entries <= sample.len()
+        || entries == 0 && csv::kind_of_most(begin).is_some()
+    {
         true => Format::Csv,
         false => Format::Plain,
     }
@@ -241,6 +251,6 @@ fn check_mostly_entries(format: Format, parsed: &Parsed) -> Result<(), Refused> 
         None => format!("no entry in {} lines", parsed.lines),
     };
     Err(Refused(format!(
-        "the format is unknown, it is most like {format}: {what}; name it with `format`"
+        "the format is unknown: {what}; it is most like {format}: if it is that, name it with `format`"
     )))
 }

@@ -7,8 +7,10 @@ use proptest::{prelude::*, sample::Index};
 
 use super::*;
 
+type Seed = (&'static str, [usize; 4], &'static [(Skipped, usize)]);
+
 /// Name of the seed; entries, IPv6 entries, entries with a port, rejected; and what is skipped.
-const SEEDS: &[(&str, [usize; 4], &[(Skipped, usize)])] = &[
+const SEEDS: &[Seed] = &[
     ("plain", [10, 2, 2, 3], &[]),
     ("netset", [3, 0, 0, 0], &[]),
     ("spamhaus-text", [2, 0, 0, 0], &[]),
@@ -99,7 +101,7 @@ fn folder() -> PathBuf {
 }
 
 /// The format that the first line of a seed names, and the list after it.
-fn seed(name: &str) -> (Format, Vec<u8>) {
+pub(super) fn seed(name: &str) -> (Format, Vec<u8>) {
     let bytes = fs::read(folder().join(name)).unwrap();
     let end = bytes.iter().position(|&byte| byte == b'\n').unwrap();
     let format = str::from_utf8(&bytes[..end]).unwrap().parse().unwrap();
@@ -128,6 +130,54 @@ fn every_seed_says_what_is_written_down() {
         assert_eq!(found, *counts, "{name}: {:?}", parsed.rejected);
         let expected = skipped.iter().copied().collect();
         assert_eq!(parsed.skipped, expected, "{name}");
+    }
+}
+
+#[test]
+fn seeds_become_these_ipv4_indicators() {
+    let table = [
+        (
+            "ipset",
+            "203.0.113.9 192.0.2.0/24 203.0.113.7:443/tcp 203.0.113.7:53/udp 198.51.100.0/25",
+        ),
+        (
+            "nft",
+            "192.0.2.10/31 192.0.2.12/30 192.0.2.16/30 192.0.2.20 198.51.100.0/24 203.0.113.9 \
+             203.0.113.7:443/tcp 192.0.2.99",
+        ),
+        (
+            "nft-json",
+            "192.0.2.10/31 192.0.2.12/30 192.0.2.16/30 192.0.2.20 198.51.100.0/24 203.0.113.9 \
+             203.0.113.7:443/tcp",
+        ),
+        (
+            "suricata",
+            "192.0.2.1 198.51.100.0/24 192.0.2.2 203.0.113.9:443/tcp 203.0.113.9:8443/tcp 192.0.2.44",
+        ),
+        ("stix", "192.0.2.1"),
+        (
+            "misp",
+            "192.0.2.5 192.0.2.7:443 192.0.2.8 198.51.100.7:8443",
+        ),
+        ("urlhaus-csv", "192.0.2.1:57501/tcp"),
+        ("urls", "192.0.2.1:80/tcp 198.51.100.7:8443/tcp"),
+        ("csv-ports", "192.0.2.1:443/tcp 198.51.100.7"),
+        ("csv-types", "192.0.2.1 198.51.100.7"),
+        ("threatfox-csv", "192.0.2.1:5555"),
+        ("feodo-csv", "192.0.2.1:1194/tcp 192.0.2.1:443/tcp"),
+        ("dshield", "192.0.2.0/24 198.51.100.0/24"),
+        ("p2p-dat", "192.0.2.0/24"),
+        ("hosts", "192.0.2.1"),
+    ];
+    for (name, expected) in table {
+        let (format, content) = seed(name);
+        let parsed = parse(format, &how(), &content).unwrap();
+        let found: Vec<String> = parsed
+            .v4
+            .iter()
+            .map(|it| it.subject().unwrap().short())
+            .collect();
+        assert_eq!(found.join(" "), expected, "{name}");
     }
 }
 

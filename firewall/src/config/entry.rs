@@ -1,0 +1,179 @@
+//! A `[[feed]]` as it is written, and what becomes of it.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer};
+
+use super::{Connectionless, Direction, Feed, Mode, Ports, secret::Secret};
+use crate::{
+    feed::{
+        fetch::Location,
+        format::{Column, Format, Options, Separator},
+        server::Server,
+        store::Name,
+    },
+    local::{ALLOW, LOCAL},
+    protected::Kind,
+};
+
+/// What feeds have unless they say otherwise.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Defaults {
+    pub mode: Mode,
+    pub interval: SignedDuration,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            interval: SignedDuration::from_hours(1),
+        }
+    }
+}
+
+/// A `[[feed]]` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedEntry {
+    name: String,
+    url: Option<String>,
+    path: Option<PathBuf>,
+    #[serde(default, deserialize_with = "format_or_auto")]
+    format: Option<Format>,
+    column: Option<Column>,
+    separator: Option<Separator>,
+    json_path: Option<OneOrMore>,
+    minimum: Option<u32>,
+    mode: Option<Mode>,
+    #[serde(default)]
+    direction: Direction,
+    connectionless: Option<Connectionless>,
+    ports: Option<Ports>,
+    interval: Option<SignedDuration>,
+    server: Option<Server>,
+    collection: Option<String>,
+    key_file: Option<PathBuf>,
+    credential: Option<String>,
+    key_header: Option<String>,
+    user: Option<String>,
+}
+
+/// One text, or an array of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl From<OneOrMore> for Vec<String> {
+    fn from(texts: OneOrMore) -> Self {
+        match texts {
+            OneOrMore::One(text) => vec![text],
+            OneOrMore::More(texts) => texts,
+        }
+    }
+}
+
+fn format_or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Format>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Format::or_auto(&name).map_err(serde::de::Error::custom)
+}
+
+/// Shortest time between two fetches: providers lock out those who ask more often.
+const SHORTEST_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
+
+/// A Local API is ours, and asked for what is new, as its own bouncers do.
+const DECISIONS_INTERVAL: SignedDuration = SignedDuration::from_secs(10);
+
+impl FeedEntry {
+    /// The feed, all of it checked.
+    pub fn finish(self, defaults: &Defaults) -> Result<Feed> {
+        let name: Name = self.name.parse()?;
+        // Our own sources must not be mistaken for a feed, nor a feed for them.
+        if [LOCAL, ALLOW].contains(&name.as_str()) || Kind::is_name(name.as_str()) {
+            bail!("'{name}' is taken; give the feed another name");
+        }
+        self.check(&name)?;
+        let interval = self.interval(&name, defaults)?;
+        let secret = Secret {
+            key_file: self.key_file,
+            credential: self.credential,
+            key_header: self.key_header,
+            user: self.user,
+        };
+        let key = secret.finish(&name, self.url.as_deref(), self.server)?;
+        let options = Options {
+            column: self.column,
+            separator: self.separator,
+            json_path: self.json_path.map_or_else(Vec::new, Vec::from),
+            minimum: self.minimum,
+        };
+        options
+            .check(self.format)
+            .with_context(|| format!("feed '{name}'"))?;
+        Ok(Feed {
+            location: location(&name, self.url, self.path)?,
+            options,
+            direction: self.direction,
+            connectionless: self.connectionless.unwrap_or_default(),
+            ports: self.ports,
+            format: self.format,
+            mode: self.mode.unwrap_or(defaults.mode),
+            interval,
+            server: self.server,
+            collection: self.collection,
+            key,
+            name,
+        })
+    }
+
+    /// Refuses keys that mean nothing beside the others.
+    fn check(&self, name: &Name) -> Result<()> {
+        if self.server.is_some() && (self.url.is_none() || self.format.is_some()) {
+            bail!("feed '{name}': a server needs a url, and has a format of its own");
+        }
+        if self.collection.is_some() && self.server != Some(Server::Taxii) {
+            bail!("feed '{name}': a collection is what a TAXII server has; set server = \"taxii\"");
+        }
+        if self.connectionless.is_some() && self.direction == Direction::Out {
+            bail!(
+                "feed '{name}': connectionless is for direction = \"in\"; with \"out\" all that \
+                 comes from its addresses is treated alike"
+            );
+        }
+        Ok(())
+    }
+
+    fn interval(&self, name: &Name, defaults: &Defaults) -> Result<Duration> {
+        let (usual, shortest) = match self.server {
+            Some(Server::Crowdsec) => (DECISIONS_INTERVAL, SignedDuration::from_secs(1)),
+            _ => (defaults.interval, SHORTEST_INTERVAL),
+        };
+        let interval = self.interval.unwrap_or(usual);
+        if interval < shortest {
+            bail!(
+                "feed '{name}': the interval is shorter than {shortest:#}; providers lock such \
+                 readers out"
+            );
+        }
+        Ok(interval.unsigned_abs())
+    }
+}
+
+fn location(name: &Name, url: Option<String>, path: Option<PathBuf>) -> Result<Location> {
+    match (url, path) {
+        (Some(url), None) if is_http(&url) => url.parse(),
+        (Some(url), None) => bail!("feed '{name}': '{url}' is no http: or https: URL"),
+        (None, Some(path)) => Ok(Location::File(std::path::absolute(path)?)),
+        _ => bail!("feed '{name}' needs a url or a path, and only one of them"),
+    }
+}
+
+fn is_http(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
