@@ -234,7 +234,10 @@ impl<'a> Evidence<'a> {
                 line: Some(line),
                 since: since.map(Since::time),
                 or_before: since.is_some_and(Since::or_before),
-                note: left_out.then(|| "left out: too wide, or protected".to_owned()),
+                note: match left_out {
+                    true => Some("left out: too wide, or protected".to_owned()),
+                    false => stored.said(line)?.map(|said| said.to_string()),
+                },
                 opening: stored.feed.direction == Direction::In,
                 ..Naming::new(if left_out { "nothing" } else { asks }, subject)
             });

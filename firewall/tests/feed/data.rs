@@ -191,6 +191,7 @@ fn lists_without_an_address_are_refused_by_what_they_have() {
         let why = match sample.file.as_str() {
             file if file.starts_with("spamhaus_asndrop") => "AS numbers",
             file if file.starts_with("eset_mozi") => "5 not for detection",
+            file if file.contains("ti-falsepositives") => "other things than addresses",
             _ => "domain names",
         };
         let detected = format::detect(&content(&folder, sample));

@@ -27,6 +27,8 @@ struct Layout {
     port: Option<usize>,
     protocol: Option<usize>,
     said: SaidColumns,
+    /// Every column has an address: rows of them, several a line.
+    all: bool,
 }
 
 /// The indicators of the table.
@@ -59,6 +61,9 @@ fn take_row(
     line: u32,
     fields: &Fields<'_>,
 ) -> Result<(), &'static str> {
+    if layout.all {
+        return take_all(parsed, line, fields);
+    }
     let address = fields
         .get(layout.address)
         .ok_or("no such column in the row")?;
@@ -73,6 +78,13 @@ fn take_row(
     let port = port(fields, layout.port, layout.protocol)?;
     parsed.add_item(line, item, port)?;
     parsed.say(line, || layout.said.said(fields));
+    Ok(())
+}
+
+fn take_all(parsed: &mut Parsed, line: u32, fields: &Fields<'_>) -> Result<(), &'static str> {
+    for field in fields.iter().filter(|field| !field.is_empty()) {
+        parsed.add_item(line, item(field)?, None)?;
+    }
     Ok(())
 }
 
@@ -130,7 +142,7 @@ fn layout(table: Table<'_>, header: Option<&Header>, options: &Options) -> Resul
     let counts = addresses_by_column(table);
     let address = match &options.column {
         Some(column) => configured(column, header)?,
-        None => most_addresses(&counts, header).ok_or_else(|| no_column(table, header))?,
+        None => most_addresses(&counts, header).ok_or_else(|| no_column(table.bytes, header))?,
     };
     let fits = |column: &usize| counts.get(*column) == counts.get(address);
     let last = match options.column {
@@ -143,7 +155,20 @@ fn layout(table: Table<'_>, header: Option<&Header>, options: &Options) -> Resul
         port: header.and_then(|header| header.port(address)),
         protocol: header.and_then(Header::protocol),
         said: SaidColumns::of(header),
+        all: header.is_none() && options.column.is_none() && are_all_addresses(table),
     })
+}
+
+/// Whether the rows are addresses and nothing else, and more than two of them: two could be a range, or
+/// source and destination.
+fn are_all_addresses(table: Table<'_>) -> bool {
+    let (mut all, mut most) = (true, 0);
+    each_of_sample(table, |fields| {
+        let fields = fields.iter().filter(|field| !field.is_empty());
+        all &= fields.clone().all(|field| item(field).is_ok());
+        most = most.max(fields.count());
+    });
+    all && most > 2
 }
 
 fn configured(column: &Column, header: Option<&Header>) -> Result<usize, Refused> {
@@ -200,8 +225,8 @@ fn last_of_range(table: Table<'_>, header: Option<&Header>, first: usize) -> Opt
     (fits && wide).then_some(first + 1)
 }
 
-fn no_column(table: Table<'_>, header: Option<&Header>) -> Refused {
-    let what = match most_are(table) {
+fn no_column(bytes: &[u8], header: Option<&Header>) -> Refused {
+    let what = match kind_of_most(bytes) {
         Some(kind) => format!("no column has addresses, only {}", kind.as_str()),
         None => "no column has addresses".to_owned(),
     };
@@ -225,12 +250,21 @@ fn most_are(table: Table<'_>) -> Option<Skipped> {
         .filter(|_| 2 * kinds.len() >= rows)
 }
 
-/// Whether most rows have a column of names or the like; for telling formats apart.
-pub(super) fn has_names(bytes: &[u8]) -> bool {
-    let between = |separator: &Separator| separator.between();
-    let mut tables = Separator::ALL
-        .iter()
-        .map(between)
-        .map(|between| Table { bytes, between });
-    tables.any(|table| most_are(table).is_some())
+/// What most rows have in place of addresses, whatever separates columns; for telling formats apart.
+pub(super) fn kind_of_most(bytes: &[u8]) -> Option<Skipped> {
+    let mut tables = Separator::ALL.iter().map(|separator| Table {
+        bytes,
+        between: separator.between(),
+    });
+    tables.find_map(most_are)
+}
+
+/// Whether the first row names a column of addresses; for telling formats apart.
+pub(super) fn has_header(bytes: &[u8]) -> bool {
+    let named = |separator: &Separator| {
+        let between = separator.between();
+        let header = Table { bytes, between }.header();
+        header.is_some_and(|header| header.names_addresses())
+    };
+    Separator::ALL.iter().any(named)
 }

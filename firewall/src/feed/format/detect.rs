@@ -40,7 +40,7 @@ pub fn detect_and_parse(how: &How, bytes: &[u8]) -> Result<(Format, Parsed), Ref
 
 fn look(bytes: &[u8]) -> Result<Format, Refused> {
     check_no_page(bytes)?;
-    let bytes = text::without_mark(bytes);
+    let bytes = &text::normal(bytes);
     check_text(bytes)?;
     let begin = bytes.trim_ascii_start();
     if let Some(format) = detect_json::look(begin) {
@@ -153,6 +153,12 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
     let some = |is: fn(&[u8]) -> bool| sample.iter().any(|line| is(line));
     let hosts =
         |line: &[u8]| hosts::is_row(line) || hosts::is_real_row(line) || hosts::is_name_row(line);
+    if half(dshield_row) {
+        return Format::Dshield;
+    }
+    if csv::has_header(bytes) {
+        return Format::Csv;
+    }
     if most(|line| item(text::without_comment(line)).is_ok()) {
         return Format::Plain;
     }
@@ -162,12 +168,11 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
     if most(hosts) {
         return Format::Hosts;
     }
-    let table: [(fn(&[u8]) -> bool, Format); 5] = [
+    let table: [(fn(&[u8]) -> bool, Format); 4] = [
         (
             |line| spamhaus_json::begins_with(line),
             Format::SpamhausJson,
         ),
-        (dshield_row, Format::Dshield),
         (
             |line| ipsum::row(line).is_some_and(|(address, _)| address.is_host()),
             Format::Ipsum,
@@ -183,7 +188,9 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
         .filter(|line| item(text::without_comment(line)).is_ok())
         .count();
     let begin = &bytes[..bytes.len().min(1 << 20)];
-    match is_table(begin) && 2 * entries <= sample.len() || entries == 0 && csv::has_names(begin) {
+    match is_table(begin) && 2 * entries <= sample.len()
+        || entries == 0 && csv::kind_of_most(begin).is_some()
+    {
         true => Format::Csv,
         false => Format::Plain,
     }

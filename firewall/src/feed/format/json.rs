@@ -1,7 +1,7 @@
 //! `json`: addresses in a document, or in documents one a line, wherever they stand: at the paths that
 //! the configuration names (`prefixes[].ip_prefix`), or else at every path inside of an array whose
 //! texts are addresses. That is how AWS, Azure, Cloudflare, Fastly, GitHub, Google and Oracle publish
-//! their networks, and how most lists of records look.
+//! their networks, and how most lists of records look. A `port` beside an address is its port.
 
 use std::collections::HashMap;
 
@@ -9,12 +9,13 @@ use serde::de::IgnoredAny;
 
 use super::{
     Options, Parsed, Refused, check_size,
-    item::item,
+    item::{Item, item},
     said::kind_of,
-    tabular::is_address_name,
+    tabular::{is_address_name, is_port_name, port_number},
     text,
     walk::{Path, Step, Visit, walk},
 };
+use crate::subject::Port;
 
 /// Different paths that are told apart; more of them are keys with a meaning of their own.
 const PATHS: usize = 10_000;
@@ -32,6 +33,8 @@ pub(super) fn parse(bytes: &[u8], options: &Options, parsed: &mut Parsed) -> Res
         taken,
         parsed,
         offset: 0,
+        waiting: Vec::new(),
+        port: None,
     };
     each_document(bytes, &mut take)?;
     parsed.lines = text::lines(bytes).count();
@@ -92,6 +95,11 @@ struct Take<'a> {
     parsed: &'a mut Parsed,
     /// Lines before the document.
     offset: u32,
+    /// Entries of objects that are not left yet, with the length of their path and their line: a port
+    /// may stand behind them.
+    waiting: Vec<(usize, u32, Item)>,
+    /// The port in the innermost object that has one, with the length of its path.
+    port: Option<(usize, u16)>,
 }
 
 impl<'de> Visit<'de> for Take<'_> {
@@ -103,7 +111,28 @@ impl<'de> Visit<'de> for Take<'_> {
     }
 
     fn text(&mut self, line: u32, path: &Path<'de>, text: &str) -> Result<(), Refused> {
+        self.look_for_port(path, port_number(text));
         self.entry(line, path, false, text)
+    }
+
+    fn number(&mut self, path: &Path<'de>, number: u64) {
+        self.look_for_port(path, number.try_into().ok().filter(|&port| port != 0));
+    }
+
+    fn leave(&mut self, path: &Path<'de>) -> Result<(), Refused> {
+        let depth = path.len() + 1;
+        let port = self
+            .port
+            .take_if(|(at, _)| *at == depth)
+            .map(|(_, number)| Port {
+                number,
+                protocol: None,
+            });
+        let first = self.waiting.partition_point(|(at, ..)| *at < depth);
+        for (_, line, item) in self.waiting.split_off(first) {
+            self.add(line, item, port);
+        }
+        check_size(self.parsed)
     }
 }
 
@@ -117,13 +146,29 @@ impl Take<'_> {
             return Ok(());
         }
         let line = self.offset + line;
-        let added = item(text.as_bytes()).and_then(|item| self.parsed.add_item(line, item, None));
-        match (added, kind_of(text.as_bytes())) {
-            (Ok(()), _) => {}
+        match (item(text.as_bytes()), kind_of(text.as_bytes())) {
+            (Ok(item), _) if !key && path.last() != Some(&Step::Item) => {
+                self.waiting.push((path.len(), line, item));
+            }
+            (Ok(item), _) => self.add(line, item, None),
             (Err(_), Some(kind)) => self.parsed.skip(kind),
             (Err(reason), None) => self.parsed.reject(line, text.as_bytes(), reason),
         }
         check_size(self.parsed)
+    }
+
+    fn add(&mut self, line: u32, item: Item, port: Option<Port>) {
+        if let Err(reason) = self.parsed.add_item(line, item, port) {
+            self.parsed.reject(line, b"", reason);
+        }
+    }
+
+    fn look_for_port(&mut self, path: &Path<'_>, number: Option<u16>) {
+        if let (Some(Step::Key(key)), Some(number)) = (path.last(), number)
+            && is_port_name(key)
+        {
+            self.port = Some((path.len(), number));
+        }
     }
 }
 

@@ -253,12 +253,12 @@ pub fn said(format: Format, how: &How, bytes: &[u8], line: u32) -> Option<Said> 
     };
     // What is refused by now was good when it was put in force.
     let _ = fill(format, how, bytes, &mut parsed);
-    parsed.said.filter(|said| *said != Said::default())
+    parsed.said
 }
 
 fn fill(format: Format, how: &How, bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
     check_no_page(bytes)?;
-    let bytes = text::without_mark(bytes);
+    let bytes = &text::normal(bytes);
     match format {
         Format::Plain => plain::parse(bytes, parsed),
         Format::Netset => plain::parse_netset(bytes, parsed),

@@ -200,7 +200,7 @@ impl Parsed {
     /// Remembers what the content says about `line`, if that is what was asked.
     pub(super) fn say(&mut self, line: u32, said: impl FnOnce() -> Said) {
         if self.asked == Some(line) && self.said.is_none() {
-            self.said = Some(said());
+            self.said = Some(said()).filter(|said| *said != Said::default());
         }
     }
 

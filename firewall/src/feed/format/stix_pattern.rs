@@ -373,3 +373,6 @@ fn of_protocol(name: &str) -> All {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

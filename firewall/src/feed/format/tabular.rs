@@ -39,8 +39,9 @@ pub(super) struct SaidColumns {
 }
 
 /// What columns with addresses are called; the more certain, the earlier.
-const ADDRESSES: [&str; 42] = [
+const ADDRESSES: [&str; 44] = [
     "dstip",
+    "dst",
     "destinationip",
     "destip",
     "dstaddress",
@@ -79,6 +80,7 @@ const ADDRESSES: [&str; 42] = [
     "attackerip",
     "sourceip",
     "srcip",
+    "src",
     "srcaddress",
     "ipsrc",
     "startip",
@@ -188,7 +190,14 @@ impl Header {
     /// The columns of port and protocol. The port beside an attacker is the one that it attacked.
     pub fn port(&self, address: usize) -> Option<usize> {
         let name = self.names.get(address)?;
-        let attacker = ["srcip", "sourceip", "attackerip", "srcaddress", "ipsrc"];
+        let attacker = [
+            "src",
+            "srcip",
+            "sourceip",
+            "attackerip",
+            "srcaddress",
+            "ipsrc",
+        ];
         self.find(&PORTS)
             .filter(|_| !attacker.contains(&name.as_str()))
     }
@@ -200,6 +209,12 @@ impl Header {
 
     pub fn protocol(&self) -> Option<usize> {
         self.find(&PROTOCOLS)
+    }
+
+    /// Whether it is a row and names a column of addresses.
+    pub fn names_addresses(&self) -> bool {
+        self.row.is_some()
+            && (0..self.names.len()).any(|column| self.rank(column) < ADDRESSES.len())
     }
 
     /// All names, for messages.
@@ -273,6 +288,11 @@ impl SaidColumns {
 /// Whether a column or key of this name has addresses.
 pub(super) fn is_address_name(name: &str) -> bool {
     ADDRESSES.contains(&plain_name(name.as_bytes()).as_str())
+}
+
+/// Whether a column or key of this name has the port of the address beside it.
+pub(super) fn is_port_name(name: &str) -> bool {
+    PORTS.contains(&plain_name(name.as_bytes()).as_str())
 }
 
 /// The port in a field, of the protocol in another; nothing where the field says that it is none.

@@ -1,5 +1,6 @@
 //! All formats together: names, detection, and that no content makes one panic.
 
+mod said;
 mod seeds;
 
 use proptest::prelude::*;
@@ -40,6 +41,29 @@ fn formats_are_detected() {
     let table = [
         ("192.0.2.1\n", Format::Plain),
         ("\u{feff}192.0.2.1\n", Format::Plain),
+        ("192.0.2.1\r192.0.2.2\r", Format::Plain),
+        ("[2001:db8::1]:443\n192.0.2.1:80\n", Format::Plain),
+        ("192.0.2.1#4#2#Malicious Host#CN\n", Format::Plain),
+        ("192.0.2.1\t\t# 2026-01-01\t\t3\t12\n", Format::Plain),
+        ("ip_address\n192.0.2.1\n", Format::Csv),
+        ("IP;Port\r\n192.0.2.1;443\r\n", Format::Csv),
+        ("\"ip\"\n\"192.0.2.1\"\n", Format::Csv),
+        ("192.0.2.1|x\n192.0.2.2|y\n", Format::Csv),
+        ("192.0.2.1, 192.0.2.2, 192.0.2.3\n", Format::Csv),
+        ("192.0.2.0/24\t64496\tXX\n", Format::Csv),
+        ("192.0.2.1 evil.example\n", Format::Hosts),
+        ("add element ip filter bl { 192.0.2.1 }\n", Format::Nft),
+        ("-N bl iphash\n-A bl 192.0.2.1\n", Format::Ipset),
+        ("[{\"ip\":\"192.0.2.1\",\"port\":443}]", Format::Json),
+        (
+            "{\"relays\":[{\"or_addresses\":[\"192.0.2.1:9001\"]}]}",
+            Format::Json,
+        ),
+        (
+            "{\"Attribute\":[{\"type\":\"ip-dst\",\"value\":\"192.0.2.1\",\"to_ids\":true}]}",
+            Format::Misp,
+        ),
+        ("{\"type\":\"bundle\",\"objects\":[]}", Format::Stix),
         ("\n# box\n2001:db8::/32\n", Format::Plain),
         (
             "{\"cidr\":\"192.0.2.0/24\",\"sblid\":\"SBL1\"}\n\
@@ -65,6 +89,17 @@ fn the_unknown_says_why() {
     let table = [
         ("", "the content is empty"),
         (" \n\n", "the content is empty"),
+        ("AS64496\nAS64497 ; name\n", "only AS numbers"),
+        ("evil.example\nother.example\n", "2 domain names"),
+        ("0.0.0.0 evil.example\n", "1 domain names"),
+        (
+            "{\"error\":\"unauthorized\",\"ip\":\"192.0.2.1\"}",
+            "no path inside of an array",
+        ),
+        (
+            "You can only fetch the data every 30 minutes - sorry.\n",
+            "1 of 1 lines are no entry",
+        ),
         ("# box\n; box\n", "all 2 lines are comments"),
         ("\n <!DOCTYPE html><p>\n192.0.2.1\n", "HTML or XML page"),
         (
@@ -112,4 +147,28 @@ proptest! {
     fn detection_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..500)) {
         let _ = detect(&bytes);
     }
+}
+
+#[test]
+fn ports_in_json_and_several_addresses_a_line() {
+    let found = |text: &str| {
+        let parsed = detect_and_parse(&How::default(), text.as_bytes())
+            .unwrap()
+            .1;
+        (parsed.entries, parsed.with_port)
+    };
+    assert_eq!(
+        found(
+            "[{\"ip\":\"192.0.2.1\",\"port\":443},{\"port\":\"80\",\"ip\":\"192.0.2.2\"},{\"ip\":\"192.0.2.3\"}]"
+        ),
+        (3, 2)
+    );
+    assert_eq!(
+        found("{\"a\":[{\"port\":1,\"b\":[{\"ip\":\"192.0.2.1\"}]}]}"),
+        (1, 0)
+    );
+    assert_eq!(
+        found("192.0.2.1, 192.0.2.2, 192.0.2.3,\n192.0.2.4\n"),
+        (4, 0)
+    );
 }

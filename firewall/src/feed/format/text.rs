@@ -1,6 +1,9 @@
 //! Addresses as text: what every format that carries them has in common.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use super::{Parsed, Refused, check_size};
 use crate::address::Prefix;
@@ -8,6 +11,16 @@ use crate::address::Prefix;
 /// `bytes` without the byte order mark that some editors put in front.
 pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// `bytes` without a byte order mark, and with line feeds where they have carriage returns alone.
+pub fn normal(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let bytes = without_mark(bytes);
+    if bytes.contains(&b'\n') || !bytes.contains(&b'\r') {
+        return Cow::Borrowed(bytes);
+    }
+    let feed = |&byte: &u8| if byte == b'\r' { b'\n' } else { byte };
+    Cow::Owned(bytes.iter().map(feed).collect())
 }
 
 /// The lines with their numbers from 1 and their line ends. The last one needs no line end.

@@ -58,6 +58,17 @@ pub(super) trait Visit<'de> {
         Ok(())
     }
 
+    /// Looks at a whole number that is not inside of what was wanted.
+    fn number(&mut self, _path: &Path<'de>, _number: u64) {}
+
+    /// Steps out of the object at the path.
+    ///
+    /// # Errors
+    /// Whatever is to end the walk.
+    fn leave(&mut self, _path: &Path<'de>) -> Result<(), Refused> {
+        Ok(())
+    }
+
     /// Takes a text that is not inside of what was wanted.
     ///
     /// # Errors
@@ -197,7 +208,8 @@ impl<'de, V: Visit<'de>> Visitor<'de> for &mut Way<'_, 'de, V> {
             map.next_value_seed(&mut *self)?;
             self.path.pop();
         }
-        Ok(())
+        let left = self.visit.leave(&self.path);
+        self.value(left)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
@@ -227,7 +239,8 @@ impl<'de, V: Visit<'de>> Visitor<'de> for &mut Way<'_, 'de, V> {
         Ok(())
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
+        self.visit.number(&self.path, number);
         Ok(())
     }
 

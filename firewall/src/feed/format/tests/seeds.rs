@@ -99,7 +99,7 @@ fn folder() -> PathBuf {
 }
 
 /// The format that the first line of a seed names, and the list after it.
-fn seed(name: &str) -> (Format, Vec<u8>) {
+pub(super) fn seed(name: &str) -> (Format, Vec<u8>) {
     let bytes = fs::read(folder().join(name)).unwrap();
     let end = bytes.iter().position(|&byte| byte == b'\n').unwrap();
     let format = str::from_utf8(&bytes[..end]).unwrap().parse().unwrap();
