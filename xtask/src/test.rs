@@ -1,5 +1,6 @@
 //! `test`: format, lints, every test, one after the other; the first failure ends it.
 
+mod fuzz;
 mod tally;
 
 use std::{
@@ -95,6 +96,11 @@ pub fn run(long: bool) -> Result<ExitCode> {
             code = ExitCode::FAILURE;
             break;
         }
+    }
+    if long && code == ExitCode::SUCCESS && !fuzz::run()? {
+        eprintln!("test: the fuzzer found something");
+        tally.end_in_failure();
+        code = ExitCode::FAILURE;
     }
     print!("{tally}");
     Ok(code)

@@ -162,3 +162,38 @@ fn a_server_has_a_format_and_an_interval_of_its_own() {
         error("[[feed]]\nname = 'a'\nserver = 'crowdsec'\npath = '/a'\n").contains("needs a url")
     );
 }
+
+#[test]
+fn keys_of_a_format_are_refused_for_others() {
+    let feed = |keys: &str| format!("[[feed]]\nname = 'a'\npath = '/a'\n{keys}\n");
+    let options = |keys: &str| {
+        let config = Config::parse(&feed(keys), "test.toml").unwrap();
+        (config.feeds[0].format, config.feeds[0].options.clone())
+    };
+    assert_eq!(options("format = 'auto'"), (None, Options::default()));
+    let (format, csv) = options("format = 'csv'\ncolumn = 'dst ip'\nseparator = 'tab'");
+    assert_eq!(format, Some(Format::Csv));
+    assert_eq!(csv.column, Some(Column::Name("dst ip".to_owned())));
+    assert_eq!(csv.separator, Some(Separator::Tab));
+    let (_, csv) = options("format = 'csv'\ncolumn = 2");
+    assert_eq!(csv.column, Some(Column::Number(2)));
+    let paths = ["json_path = 'a[]'", "json_path = ['a[]']"];
+    for path in paths {
+        let (_, json) = options(&format!("format = 'json'\n{path}"));
+        assert_eq!(json.json_path, ["a[]"]);
+    }
+    let table = [
+        ("column = 2", "feed 'a': column is for format = csv"),
+        (
+            "format = 'plain'\nminimum = 2",
+            "minimum is for format = ipsum",
+        ),
+        ("format = 'csv'\ncolumn = 0", "counted from 1"),
+        ("format = 'xml'", "no format is named `xml`"),
+        ("format = 'csv'\nseparator = 'dot'", "expected one of"),
+    ];
+    for (keys, message) in table {
+        let found = error(&feed(keys));
+        assert!(found.contains(message), "{found}");
+    }
+}

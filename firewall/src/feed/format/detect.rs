@@ -248,6 +248,6 @@ fn check_mostly_entries(format: Format, parsed: &Parsed) -> Result<(), Refused> 
         None => format!("no entry in {} lines", parsed.lines),
     };
     Err(Refused(format!(
-        "the format is unknown, it is most like {format}: {what}; name it with `format`"
+        "the format is unknown: {what}; it is most like {format}: if it is that, name it with `format`"
     )))
 }
