@@ -118,7 +118,7 @@ pub fn update(
 /// What a fetch brought, judged.
 enum Obtained {
     Same(Box<GoodCopy>),
-    New(Box<GoodCopy>, Vec<u8>, Parsed),
+    New(Box<GoodCopy>, Vec<u8>, Box<Parsed>),
 }
 
 fn obtain(
@@ -231,7 +231,7 @@ fn take(
         subtracted: guarded.subtracted,
         findings: guarded.findings,
     };
-    Ok(Obtained::New(Box::new(copy), content, parsed))
+    Ok(Obtained::New(Box::new(copy), content, Box::new(parsed)))
 }
 
 fn confirmed(copy: &GoodCopy, version: Version, now: Timestamp) -> Obtained {

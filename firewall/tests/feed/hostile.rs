@@ -77,7 +77,7 @@ fn bodies_that_are_no_list() {
     );
     assert_fails(ok(b"192.0.2.9\n0.0.0.0/0\n"), "line 2 lists 0.0.0.0/0");
     assert_fails(
-        ok(b"{\"cidr\":\"192.0.2.0/24\"}\n"),
+        ok(b"{\"cidr\":\"192.0.2.0/24\",\"sblid\":\"SBL1\"}\n"),
         "no metadata record at the end of 1 records",
     );
 }

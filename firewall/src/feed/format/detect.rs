@@ -144,13 +144,16 @@ fn by_header(bytes: &[u8]) -> Option<Format> {
     (mark::netset(bytes).is_some() && (says("FireHOL") || says("hash:"))).then_some(Format::Netset)
 }
 
+/// Whether a line looks like one of a format.
+type Looks = fn(&[u8]) -> bool;
+
 /// By what most of the sampled lines are. What looks like nothing is a table, which says why not.
 fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
-    let count = |is: fn(&[u8]) -> bool| sample.iter().filter(|line| is(line)).count();
+    let count = |is: Looks| sample.iter().filter(|line| is(line)).count();
     let most = |is| 100 * count(is) >= 98 * sample.len();
     // Rows that nothing else looks like; whether enough of them are good is seen later.
     let half = |is| 2 * count(is) > sample.len();
-    let some = |is: fn(&[u8]) -> bool| sample.iter().any(|line| is(line));
+    let some = |is: Looks| sample.iter().any(|line| is(line));
     let hosts =
         |line: &[u8]| hosts::is_row(line) || hosts::is_real_row(line) || hosts::is_name_row(line);
     if half(dshield_row) {
@@ -168,7 +171,7 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
     if most(hosts) {
         return Format::Hosts;
     }
-    let table: [(fn(&[u8]) -> bool, Format); 4] = [
+    let table: [(Looks, Format); 4] = [
         (
             |line| spamhaus_json::begins_with(line),
             Format::SpamhausJson,

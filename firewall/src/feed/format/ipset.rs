@@ -21,6 +21,9 @@ use crate::{
 /// Prefix lengths of the sets that have one for all of their entries, by name.
 type Netmasks = BTreeMap<String, u8>;
 
+/// Each exception is looked for in each entry.
+const MOST_CUTS: usize = 100_000_000;
+
 /// The entries of all sets.
 ///
 /// # Errors
@@ -57,9 +60,17 @@ pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
             _ => Err("neither `create` nor `add`"),
         }
     })?;
-    exceptions
-        .into_iter()
-        .for_each(|item| cut_out(parsed, item));
+    if exceptions.len().saturating_mul(parsed.entries) > MOST_CUTS {
+        return Err(Refused(format!(
+            "{} exceptions (`nomatch`) from {} entries are too many to be cut out; \
+             use a list without exceptions",
+            exceptions.len(),
+            parsed.entries
+        )));
+    }
+    for item in exceptions {
+        cut_out(parsed, item);
+    }
     Ok(())
 }
 

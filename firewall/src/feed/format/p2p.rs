@@ -57,22 +57,20 @@ fn named(text: &str) -> Option<Range<'_>> {
     let dash = text.rfind('-')?;
     let last = address(&text[dash + 1..])?;
     let before = &text[..dash];
-    let colons = before.match_indices(':').map(|(at, _)| at);
-    // A dotted quad has no colon, so the last one ends the name.
-    let mut colons: Box<dyn Iterator<Item = usize>> = match last {
-        IpAddr::V4(_) => Box::new(before.rfind(':').into_iter()),
-        IpAddr::V6(_) => Box::new(colons),
-    };
-    colons.find_map(|colon| {
+    let from = |colon: usize| {
         let first = address(&before[colon + 1..])?;
-        let name = &before[..colon];
         (first.is_ipv4() == last.is_ipv4()).then_some(Range {
             first,
             last,
             level: 0,
-            name,
+            name: &before[..colon],
         })
-    })
+    };
+    match last {
+        // A dotted quad has no colon, so the last one ends the name.
+        IpAddr::V4(_) => before.rfind(':').and_then(from),
+        IpAddr::V6(_) => before.match_indices(':').find_map(|(colon, _)| from(colon)),
+    }
 }
 
 fn levelled(text: &str) -> Option<Range<'_>> {

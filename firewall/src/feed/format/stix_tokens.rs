@@ -12,7 +12,7 @@ pub(super) enum Token<'p> {
 }
 
 /// Patterns longer than this many words are none that somebody wrote.
-const MOST: usize = 50_000;
+const MOST: usize = 10_000;
 
 /// The words of `pattern`; nothing if it has a quote that is not closed, or foreign signs.
 pub(super) fn tokens(pattern: &str) -> Option<Vec<Token<'_>>> {

@@ -32,6 +32,9 @@ const ACTIONS: [&str; 8] = [
     "block",
 ];
 
+/// Ports of one rule: each address is an entry with each of them.
+const MOST_PORTS: usize = 64;
+
 /// The addresses in the rules.
 ///
 /// # Errors
@@ -64,10 +67,8 @@ fn take_rule(parsed: &mut Parsed, line: u32, rule: &Rule<'_>) -> Result<(), &'st
             add(parsed, line, address, ports, rule.protocol)?;
         }
     }
-    if let Some(host) = http_host(rule) {
-        if let Ok(entry) = item(host.as_bytes()) {
-            parsed.add_item(line, entry, None)?;
-        }
+    if let Some(Ok(entry)) = http_host(rule).map(|host| item(host.as_bytes())) {
+        parsed.add_item(line, entry, None)?;
     }
     if parsed.entries == before {
         parsed.skip(match rule.protocol {
@@ -94,7 +95,11 @@ fn add(
     if ports == "any" || ports.starts_with('$') || protocol == "ip" {
         return parsed.add_item(line, entry, None);
     }
-    for number in members(ports)? {
+    let numbers = members(ports)?;
+    if numbers.len() > MOST_PORTS {
+        return Err("more than 64 ports");
+    }
+    for number in numbers {
         let number = port_number(number).ok_or("a range of ports, which no entry can say")?;
         let protocol = match protocol {
             "udp" => Protocol::Udp,

@@ -130,13 +130,12 @@ pub fn ipv4(text: &[u8]) -> Option<u32> {
 }
 
 fn ipv6(text: &[u8]) -> Option<u128> {
-    Some(
-        str::from_utf8(text)
-            .ok()?
-            .parse::<Ipv6Addr>()
-            .ok()?
-            .to_bits(),
-    )
+    // Longer than the longest (RFC 4291 §2.2), and not to be looked through again and again.
+    if text.len() > 45 {
+        return None;
+    }
+    let address: Ipv6Addr = str::from_utf8(text).ok()?.parse().ok()?;
+    Some(address.to_bits())
 }
 
 fn unmapped(address: u128, length: u8) -> Prefix {

@@ -21,77 +21,79 @@ fn addresses(format: Format, options: Options, text: &str) -> Result<Vec<String>
     Ok(parsed.v4.iter().map(text).collect())
 }
 
+/// Format, options, list, and the addresses that it has by them.
+const BY_OPTIONS: &[(Format, &str, &str, &[&str])] = &[
+    (
+        Format::Csv,
+        "",
+        CSV,
+        &["192.0.2.1", "192.0.2.2", "192.0.2.3"],
+    ),
+    (
+        Format::Csv,
+        "column = 3",
+        CSV,
+        &["198.51.100.1", "198.51.100.2"],
+    ),
+    (
+        Format::Csv,
+        "column = 'source_ip'",
+        CSV,
+        &["198.51.100.1", "198.51.100.2"],
+    ),
+    (
+        Format::Csv,
+        "separator = 'semicolon'",
+        "a,b;192.0.2.1",
+        &["192.0.2.1"],
+    ),
+    (
+        Format::Csv,
+        "column = 2",
+        "192.0.2.1 192.0.2.2\n",
+        &["192.0.2.2"],
+    ),
+    (
+        Format::Ipsum,
+        "",
+        IPSUM,
+        &["192.0.2.1", "192.0.2.2", "192.0.2.3"],
+    ),
+    (
+        Format::Ipsum,
+        "minimum = 3",
+        IPSUM,
+        &["192.0.2.1", "192.0.2.2"],
+    ),
+    (
+        Format::Json,
+        "",
+        JSON,
+        &["192.0.2.1", "198.51.100.1", "203.0.113.1"],
+    ),
+    (
+        Format::Json,
+        "json_path = ['a.b[].c']",
+        JSON,
+        &["192.0.2.1"],
+    ),
+    (
+        Format::Json,
+        "json_path = ['$.a.b[*].d', 'e']",
+        JSON,
+        &["198.51.100.1", "192.0.2.9"],
+    ),
+    (
+        Format::Json,
+        "json_path = ['*.b[]']",
+        JSON,
+        &["203.0.113.1"],
+    ),
+];
+
 #[test]
 fn options_say_where_addresses_are() {
-    let table: &[(Format, &str, &str, &[&str])] = &[
-        (
-            Format::Csv,
-            "",
-            CSV,
-            &["192.0.2.1", "192.0.2.2", "192.0.2.3"],
-        ),
-        (
-            Format::Csv,
-            "column = 3",
-            CSV,
-            &["198.51.100.1", "198.51.100.2"],
-        ),
-        (
-            Format::Csv,
-            "column = 'source_ip'",
-            CSV,
-            &["198.51.100.1", "198.51.100.2"],
-        ),
-        (
-            Format::Csv,
-            "separator = 'semicolon'",
-            "a,b;192.0.2.1",
-            &["192.0.2.1"],
-        ),
-        (
-            Format::Csv,
-            "column = 2",
-            "192.0.2.1 192.0.2.2\n",
-            &["192.0.2.2"],
-        ),
-        (
-            Format::Ipsum,
-            "",
-            IPSUM,
-            &["192.0.2.1", "192.0.2.2", "192.0.2.3"],
-        ),
-        (
-            Format::Ipsum,
-            "minimum = 3",
-            IPSUM,
-            &["192.0.2.1", "192.0.2.2"],
-        ),
-        (
-            Format::Json,
-            "",
-            JSON,
-            &["192.0.2.1", "198.51.100.1", "203.0.113.1"],
-        ),
-        (
-            Format::Json,
-            "json_path = ['a.b[].c']",
-            JSON,
-            &["192.0.2.1"],
-        ),
-        (
-            Format::Json,
-            "json_path = ['$.a.b[*].d', 'e']",
-            JSON,
-            &["198.51.100.1", "192.0.2.9"],
-        ),
-        (
-            Format::Json,
-            "json_path = ['*.b[]']",
-            JSON,
-            &["203.0.113.1"],
-        ),
-    ];
-    for (format, text, content, expected) in table {
+    for (format, text, content, expected) in BY_OPTIONS {
         let found = addresses(*format, options(text), content);
         assert_eq!(found.unwrap(), *expected, "{format} {text}");
     }

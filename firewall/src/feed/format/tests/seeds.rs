@@ -7,8 +7,10 @@ use proptest::{prelude::*, sample::Index};
 
 use super::*;
 
+type Seed = (&'static str, [usize; 4], &'static [(Skipped, usize)]);
+
 /// Name of the seed; entries, IPv6 entries, entries with a port, rejected; and what is skipped.
-const SEEDS: &[(&str, [usize; 4], &[(Skipped, usize)])] = &[
+const SEEDS: &[Seed] = &[
     ("plain", [10, 2, 2, 3], &[]),
     ("netset", [3, 0, 0, 0], &[]),
     ("spamhaus-text", [2, 0, 0, 0], &[]),
