@@ -48,8 +48,6 @@ fn run_target(target: &str) -> Result<bool> {
         .args([
             "+nightly", "fuzz", "run", target, &corpus, &seeds, "--", TIME, LONGEST,
         ])
-        // The kernel program is not fuzzed, and the flags of the fuzzer are not for it.
-        .env("AYA_BUILD_SKIP", "1")
         .status()
         .context("cannot start 'cargo fuzz'")?;
     Ok(status.success())

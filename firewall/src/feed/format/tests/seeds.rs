@@ -134,6 +134,54 @@ fn every_seed_says_what_is_written_down() {
 }
 
 #[test]
+fn seeds_become_these_ipv4_indicators() {
+    let table = [
+        (
+            "ipset",
+            "203.0.113.9 192.0.2.0/24 203.0.113.7:443/tcp 203.0.113.7:53/udp 198.51.100.0/25",
+        ),
+        (
+            "nft",
+            "192.0.2.10/31 192.0.2.12/30 192.0.2.16/30 192.0.2.20 198.51.100.0/24 203.0.113.9 \
+             203.0.113.7:443/tcp 192.0.2.99",
+        ),
+        (
+            "nft-json",
+            "192.0.2.10/31 192.0.2.12/30 192.0.2.16/30 192.0.2.20 198.51.100.0/24 203.0.113.9 \
+             203.0.113.7:443/tcp",
+        ),
+        (
+            "suricata",
+            "192.0.2.1 198.51.100.0/24 192.0.2.2 203.0.113.9:443/tcp 203.0.113.9:8443/tcp 192.0.2.44",
+        ),
+        ("stix", "192.0.2.1"),
+        (
+            "misp",
+            "192.0.2.5 192.0.2.7:443 192.0.2.8 198.51.100.7:8443",
+        ),
+        ("urlhaus-csv", "192.0.2.1:57501/tcp"),
+        ("urls", "192.0.2.1:80/tcp 198.51.100.7:8443/tcp"),
+        ("csv-ports", "192.0.2.1:443/tcp 198.51.100.7"),
+        ("csv-types", "192.0.2.1 198.51.100.7"),
+        ("threatfox-csv", "192.0.2.1:5555"),
+        ("feodo-csv", "192.0.2.1:1194/tcp 192.0.2.1:443/tcp"),
+        ("dshield", "192.0.2.0/24 198.51.100.0/24"),
+        ("p2p-dat", "192.0.2.0/24"),
+        ("hosts", "192.0.2.1"),
+    ];
+    for (name, expected) in table {
+        let (format, content) = seed(name);
+        let parsed = parse(format, &how(), &content).unwrap();
+        let found: Vec<String> = parsed
+            .v4
+            .iter()
+            .map(|it| it.subject().unwrap().short())
+            .collect();
+        assert_eq!(found.join(" "), expected, "{name}");
+    }
+}
+
+#[test]
 fn every_format_has_a_seed_and_every_seed_is_written_down() {
     let mut files: Vec<_> = fs::read_dir(folder())
         .unwrap()
