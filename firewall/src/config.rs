@@ -10,12 +10,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use firewall_common::class::Action;
 use ipnet::IpNet;
 use jiff::SignedDuration;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     feed::{
         fetch::Location,
-        format::{Column, Format, Options, Separator},
+        format::{self, Column, Format, Options, Separator},
         key::Key,
         server::Server,
         store::Name,
@@ -206,11 +206,12 @@ struct FeedEntry {
     name: String,
     url: Option<String>,
     path: Option<PathBuf>,
-    #[serde(default, deserialize_with = "format_or_auto")]
+    #[serde(default, deserialize_with = "format::or_auto")]
     format: Option<Format>,
     column: Option<Column>,
     separator: Option<Separator>,
-    json_path: Option<OneOrMore>,
+    #[serde(default, deserialize_with = "format::one_or_more")]
+    json_path: Vec<String>,
     minimum: Option<u32>,
     mode: Option<Mode>,
     #[serde(default)]
@@ -224,28 +225,6 @@ struct FeedEntry {
     credential: Option<String>,
     key_header: Option<String>,
     user: Option<String>,
-}
-
-/// One text, or an array of them.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    One(String),
-    More(Vec<String>),
-}
-
-impl From<OneOrMore> for Vec<String> {
-    fn from(texts: OneOrMore) -> Self {
-        match texts {
-            OneOrMore::One(text) => vec![text],
-            OneOrMore::More(texts) => texts,
-        }
-    }
-}
-
-fn format_or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Format>, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    Format::or_auto(&name).map_err(serde::de::Error::custom)
 }
 
 /// Shortest time between two fetches: providers lock out those who ask more often.
@@ -312,8 +291,20 @@ impl Config {
 }
 
 impl FeedEntry {
-    fn finish(self, defaults: &Defaults) -> Result<Feed> {
+    fn options(&mut self) -> Result<Options> {
+        let options = Options {
+            column: self.column.take(),
+            separator: self.separator,
+            json_path: std::mem::take(&mut self.json_path),
+            minimum: self.minimum,
+        };
+        options.check(self.format)?;
+        Ok(options)
+    }
+
+    fn finish(mut self, defaults: &Defaults) -> Result<Feed> {
         let name: Name = self.name.parse()?;
+        let options = self.options().with_context(|| format!("feed '{name}'"))?;
         // Our own sources must not be mistaken for a feed, nor a feed for them.
         if [LOCAL, ALLOW].contains(&name.as_str()) || Kind::is_name(name.as_str()) {
             bail!("'{name}' is taken; give the feed another name");
@@ -354,15 +345,6 @@ impl FeedEntry {
                  comes from its addresses is treated alike"
             );
         }
-        let options = Options {
-            column: self.column,
-            separator: self.separator,
-            json_path: self.json_path.map_or_else(Vec::new, Vec::from),
-            minimum: self.minimum,
-        };
-        options
-            .check(self.format)
-            .with_context(|| format!("feed '{name}'"))?;
         Ok(Feed {
             location,
             options,

@@ -373,6 +373,7 @@ pub fn read_lists(state: &State) -> Result<Lists> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::format::Options;
 
     /// What is handed over says something else than the file: it shows which of the two was taken.
     #[test]
@@ -388,7 +389,9 @@ mod tests {
             name: name.clone(),
             location: config.feeds[0].location.clone(),
             format: None,
+            options: Options::default(),
             server: None,
+            collection: None,
             key: None,
             limits: crate::feed::fetch::Limits::default(),
         };
@@ -396,7 +399,7 @@ mod tests {
 
         let store = state.feed_store(&name);
         let copy = || {
-            let parsed = format::parse(Format::Plain, b"203.0.113.99\n").unwrap();
+            let parsed = format::parse(Format::Plain, &How::default(), b"203.0.113.99\n").unwrap();
             FreshCopy::of(&store, "digest", Box::new(parsed)).unwrap()
         };
         let entries = |copy: Option<FreshCopy>| {

@@ -106,7 +106,7 @@ pub fn update(
         Ok(Obtained::New(copy, content, parsed)) => {
             store.write_content(&content, &changes(old.as_ref(), &parsed, now))?;
             meta.copy = Some((*copy).clone());
-            Outcome::Changed(copy, Box::new(parsed))
+            Outcome::Changed(copy, parsed)
         }
         Err(error) => Outcome::Failed(format!("{error:#}")),
     };

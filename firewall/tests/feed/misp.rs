@@ -59,7 +59,7 @@ fn scene() -> Scene {
 
 fn entries(outcome: &Outcome) -> usize {
     match outcome {
-        Outcome::Changed(copy) => copy.entries,
+        Outcome::Changed(copy, _) => copy.entries,
         other => panic!("not changed: {other:?}"),
     }
 }
