@@ -4,13 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use jiff::SignedDuration;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::{Connectionless, Direction, Feed, Mode, Ports, secret::Secret};
 use crate::{
     feed::{
         fetch::Location,
-        format::{Column, Format, Options, Separator},
+        format::{self, Column, Format, Options, Separator},
         server::Server,
         store::Name,
     },
@@ -42,11 +42,12 @@ pub struct FeedEntry {
     name: String,
     url: Option<String>,
     path: Option<PathBuf>,
-    #[serde(default, deserialize_with = "format_or_auto")]
+    #[serde(default, deserialize_with = "format::or_auto")]
     format: Option<Format>,
     column: Option<Column>,
     separator: Option<Separator>,
-    json_path: Option<OneOrMore>,
+    #[serde(default, deserialize_with = "format::one_or_more")]
+    json_path: Vec<String>,
     minimum: Option<u32>,
     mode: Option<Mode>,
     #[serde(default)]
@@ -60,28 +61,6 @@ pub struct FeedEntry {
     credential: Option<String>,
     key_header: Option<String>,
     user: Option<String>,
-}
-
-/// One text, or an array of them.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    One(String),
-    More(Vec<String>),
-}
-
-impl From<OneOrMore> for Vec<String> {
-    fn from(texts: OneOrMore) -> Self {
-        match texts {
-            OneOrMore::One(text) => vec![text],
-            OneOrMore::More(texts) => texts,
-        }
-    }
-}
-
-fn format_or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Format>, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    Format::or_auto(&name).map_err(serde::de::Error::custom)
 }
 
 /// Shortest time between two fetches: providers lock out those who ask more often.
@@ -110,7 +89,7 @@ impl FeedEntry {
         let options = Options {
             column: self.column,
             separator: self.separator,
-            json_path: self.json_path.map_or_else(Vec::new, Vec::from),
+            json_path: self.json_path,
             minimum: self.minimum,
         };
         options

@@ -50,7 +50,7 @@ mod warninglist;
 mod tests;
 
 pub use detect::{detect, detect_and_parse};
-pub use options::{Column, Options, Separator};
+pub use options::{Column, Options, Separator, one_or_more, or_auto};
 pub use parsed::{Indicator, Parsed, REJECTED_KEPT, Rejected, distinct};
 pub use said::{Said, Skipped};
 

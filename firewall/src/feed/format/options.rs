@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use anyhow::{Result, bail};
-use serde::{Deserialize, Serialize};
+use anyhow::bail;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Format, rows::Between};
 
@@ -88,7 +88,7 @@ impl Options {
     ///
     /// # Errors
     /// One is for another format; the message names that one.
-    pub fn check(&self, format: Option<Format>) -> Result<()> {
+    pub fn check(&self, format: Option<Format>) -> anyhow::Result<()> {
         let csv = format == Some(Format::Csv);
         let counts = [
             Format::Ipsum,
@@ -123,6 +123,32 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// Reads a format by its name, `auto` as none.
+///
+/// # Errors
+/// No format has the name.
+pub fn or_auto<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Format>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Format::or_auto(&name).map_err(serde::de::Error::custom)
+}
+
+/// Reads one text, or an array of them.
+///
+/// # Errors
+/// It is neither.
+pub fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMore {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match OneOrMore::deserialize(deserializer)? {
+        OneOrMore::One(text) => vec![text],
+        OneOrMore::More(texts) => texts,
+    })
 }
 
 impl fmt::Display for Column {
