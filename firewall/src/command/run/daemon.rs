@@ -38,6 +38,9 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// Feeds that bring something at once are put in force together, once in this time.
 const BREATH: Duration = Duration::from_secs(1);
 
+/// Time between two readings of the ledger, which is walked as a whole.
+const KEEP: Duration = Duration::from_secs(50);
+
 /// Look again at least this often, whatever the timers say: the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
@@ -50,6 +53,8 @@ pub struct Daemon {
     sightings: Sightings,
     /// The last time that the files were looked at.
     looked: Instant,
+    /// The last time that sums of the ledger were written down.
+    kept: Instant,
     /// Servers that feeds came from since the start.
     feed_hosts: Vec<Protected>,
     /// Readers of the kernel program's own log.
@@ -66,6 +71,7 @@ impl Daemon {
             schedule: Schedule::default(),
             sightings: Sightings::default(),
             looked: Instant::now(),
+            kept: Instant::now(),
             feed_hosts: Vec::new(),
             kernel_log: JoinSet::new(),
         }
@@ -100,7 +106,9 @@ impl Daemon {
                 () = sleep_until(look) => {
                     self.schedule.start_due(&self.filter);
                     self.enforce();
-                    self.keep_sums();
+                    if self.kept.elapsed() >= KEEP {
+                        self.keep_sums();
+                    }
                     look = self.next_look();
                 }
                 ready = events.readable_mut() => {
@@ -233,7 +241,8 @@ impl Daemon {
     }
 
     /// Writes down what the ledger counted since the last time.
-    fn keep_sums(&self) {
+    fn keep_sums(&mut self) {
+        self.kept = Instant::now();
         if let Err(failure) = self.filter.keep_sums() {
             warn!("{failure:#}");
         }
