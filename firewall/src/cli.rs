@@ -196,6 +196,16 @@ pub enum FeedsCommand {
         /// Only this feed
         name: Option<String>,
     },
+    /// Show every decision about a feed: its state, what is left out and why, what is in quarantine
+    Show {
+        /// The feed
+        name: String,
+    },
+    /// Put what is in quarantine of a feed in force
+    Accept {
+        /// The feed
+        name: String,
+    },
     /// Read a file as a feed would be read, and say what is in it; changes nothing
     Parse(Parse),
 }

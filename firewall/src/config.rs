@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use firewall_common::class::Action;
 use ipnet::IpNet;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -54,6 +55,9 @@ pub enum Mode {
     Monitor,
     /// Drop.
     Enforce,
+    /// Hold what feeds list of its addresses: what a `[[protect]]` does.
+    #[serde(skip_deserializing)]
+    Protect,
 }
 
 impl Mode {
@@ -63,6 +67,7 @@ impl Mode {
             Self::Off => "off",
             Self::Monitor => "monitor",
             Self::Enforce => "enforce",
+            Self::Protect => "protect",
         }
     }
 }
@@ -99,6 +104,17 @@ pub enum Connectionless {
     Drop,
 }
 
+/// What becomes of a feed whose last good fetch is too long ago.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenOld {
+    /// It stays in force, and says so: who cuts the way to it must not free himself.
+    #[default]
+    Keep,
+    /// Its entries are taken out: what they say is no longer true by then.
+    Expire,
+}
+
 /// One feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feed {
@@ -126,9 +142,30 @@ pub struct Feed {
     pub collection: Option<String>,
     /// The key, where one is needed.
     pub key: Option<Key>,
+    /// IPv4 addresses that it may cover without a question.
+    pub max_coverage: u64,
+    /// How long ago its last good fetch may be.
+    pub max_age: Option<Duration>,
+    /// What becomes of it when that is longer ago.
+    pub when_old: WhenOld,
+    /// Whether protect lists hold entries of it.
+    pub hold: bool,
 }
 
 impl Feed {
+    /// Whether its last good fetch, at `fetched`, is too long ago at `now`.
+    pub fn is_old(&self, fetched: Timestamp, now: Timestamp) -> bool {
+        let age = now.duration_since(fetched);
+        self.max_age
+            .and_then(|max_age| SignedDuration::try_from(max_age).ok())
+            .is_some_and(|max_age| age > max_age)
+    }
+
+    /// Whether its entries are out of force at `now` for that.
+    pub fn is_expired(&self, fetched: Timestamp, now: Timestamp) -> bool {
+        self.when_old == WhenOld::Expire && self.is_old(fetched, now)
+    }
+
     /// What the feed asks for.
     pub fn wish(&self) -> Wish {
         let enforces = self.mode == Mode::Enforce;
@@ -165,6 +202,8 @@ pub struct Config {
     pub own_traffic: bool,
     /// Feeds, in the order of the files.
     pub feeds: Vec<Feed>,
+    /// Lists of addresses that feeds must not block unasked, likewise; fetched and stored like feeds.
+    pub protect: Vec<Feed>,
 }
 
 /// The file as it is written.
@@ -178,6 +217,7 @@ struct File {
     own_traffic: Option<bool>,
     defaults: Defaults,
     feed: Vec<FeedEntry>,
+    protect: Vec<FeedEntry>,
 }
 
 impl Config {
@@ -217,18 +257,39 @@ impl Config {
         self.attach = file.attach.unwrap_or(self.attach);
         self.own_traffic = file.own_traffic.unwrap_or(self.own_traffic);
         for entry in file.feed {
-            let feed = entry
-                .finish(&file.defaults)
-                .with_context(|| name.to_owned())?;
-            if self.feeds.iter().any(|other| other.name == feed.name) {
-                bail!(
-                    "{name}: there are two feeds named '{}'; rename one",
-                    feed.name
-                );
-            }
+            let feed = entry.finish(&file.defaults);
+            let feed = feed.with_context(|| name.to_owned())?;
+            self.check_new(&feed, name)?;
             self.feeds.push(feed);
         }
+        for entry in file.protect {
+            let list = entry.finish_protect(&file.defaults);
+            let list = list.with_context(|| name.to_owned())?;
+            self.check_new(&list, name)?;
+            self.protect.push(list);
+        }
         Ok(())
+    }
+
+    /// Their files have the same names as they, so that no two may have one name.
+    fn check_new(&self, feed: &Feed, file: &str) -> Result<()> {
+        if self.all_feeds().any(|other| other.name == feed.name) {
+            bail!(
+                "{file}: there are two feeds named '{}'; rename one",
+                feed.name
+            );
+        }
+        Ok(())
+    }
+
+    /// Feeds and protect lists.
+    pub fn all_feeds(&self) -> impl Iterator<Item = &Feed> {
+        self.feeds.iter().chain(&self.protect)
+    }
+
+    /// Those of them that are fetched.
+    pub fn fetched_feeds(&self) -> impl Iterator<Item = &Feed> {
+        self.active_feeds().chain(&self.protect)
     }
 
     /// The feeds whose addresses are used.

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     cache::{Cache, Identity, Input},
-    config::{Config, Feed, Ports},
+    config::{Config, Feed, Mode, Ports},
     feed::{
         format::{self, Format, How, Parsed, Said},
-        guard::{self, Guarded},
+        guard::{self, Guarded, hold::Hold},
         store::{self, Store},
     },
     file,
@@ -28,6 +28,8 @@ use crate::{
 pub struct Inputs {
     /// Feeds that are on and have a good copy, in the order of the configuration.
     pub feeds: Vec<StoredFeed>,
+    /// Protect lists that have a good copy, likewise.
+    pub protect: Vec<StoredFeed>,
     /// The operator's lists.
     pub lists: Lists,
     /// What is never blocked.
@@ -48,6 +50,8 @@ pub struct StoredFeed {
     /// The last good copy. It stays this one, though another may take its name.
     file: File,
     identity: Identity,
+    /// The last time that it was known to be the newest.
+    fetched_at: Timestamp,
     content: OnceCell<Content>,
     /// What it takes to compile it, by what was known when it was fetched.
     load: Load,
@@ -92,17 +96,27 @@ impl Inputs {
     /// Reads all files, but for the copies of feeds, which it opens.
     pub fn read(config: &Config, state: &State) -> Result<Self> {
         let cache = Cache::open(&state.image_cache());
-        let mut feeds = Vec::new();
-        for feed in config.active_feeds() {
+        let stored = |feed| -> Result<Option<StoredFeed>> {
             let Some(mut stored) = StoredFeed::read(feed, state)? else {
-                continue;
+                return Ok(None);
             };
             let known = cache.as_ref().and_then(|it| it.digest_of(&stored.identity));
             stored.known_digest = known.map(str::to_owned);
-            feeds.push(stored);
-        }
+            Ok(Some(stored))
+        };
+        let feeds = config
+            .active_feeds()
+            .map(stored)
+            .filter_map(Result::transpose);
+        let feeds: Vec<StoredFeed> = feeds.collect::<Result<_>>()?;
+        let protect = config
+            .protect
+            .iter()
+            .map(stored)
+            .filter_map(Result::transpose);
         let facts: Facts = state::read_json(&state.protected())?.unwrap_or_default();
         Ok(Self {
+            protect: protect.collect::<Result<_>>()?,
             feeds,
             lists: read_lists(state)?,
             protected: facts.all(),
@@ -114,7 +128,8 @@ impl Inputs {
     pub fn take(&mut self, copies: Vec<FreshCopy>) {
         for copy in copies {
             let is_same = |stored: &&mut StoredFeed| stored.identity == copy.identity;
-            if let Some(stored) = self.feeds.iter_mut().find(is_same) {
+            let mut all = self.feeds.iter_mut().chain(&mut self.protect);
+            if let Some(stored) = all.find(is_same) {
                 stored.known_digest = Some(copy.digest);
                 stored.fresh = Some(copy.parsed);
             }
@@ -129,8 +144,8 @@ impl Inputs {
         let mut digest = Sha256::new();
         // A newer version may make another image of the same files.
         digest.update(env!("CARGO_PKG_VERSION"));
-        for stored in &self.feeds {
-            digest.update(format!("\nfeed {} {}", stored.asks(), stored.digest()?));
+        for stored in self.all() {
+            digest.update(format!("\nfeed {} {}", stored.asks(now), stored.digest()?));
         }
         for (name, list) in [("block", &self.lists.block), ("allow", &self.lists.allow)] {
             for (subject, note) in list.live(now) {
@@ -148,18 +163,22 @@ impl Inputs {
         Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    fn all(&self) -> impl Iterator<Item = &StoredFeed> {
+        self.feeds.iter().chain(&self.protect)
+    }
+
     /// What it takes to compile the feeds.
     pub fn load(&self) -> Load {
-        let loads = self.feeds.iter().map(|stored| stored.load);
+        let loads = self.all().map(|stored| stored.load);
         loads.fold(Load::default(), std::ops::Add::add)
     }
 
-    /// What an image of the feeds is made of.
+    /// What an image of the feeds is made of at `now`.
     ///
     /// # Errors
     /// The copy of a feed cannot be read.
-    pub fn of_image(&self) -> Result<Vec<Input>> {
-        self.feeds.iter().map(StoredFeed::input).collect()
+    pub fn of_image(&self, now: Timestamp) -> Result<Vec<Input>> {
+        self.all().map(|stored| stored.input(now)).collect()
     }
 
     /// The ruleset that these files make at `now`: that of the feeds and that of the operator.
@@ -168,7 +187,7 @@ impl Inputs {
         now: Timestamp,
         leave_out_damaged: bool,
     ) -> Result<(Ruleset, Vec<String>)> {
-        let (mut ruleset, left_out) = self.feeds_ruleset(leave_out_damaged)?;
+        let (mut ruleset, left_out) = self.feeds_ruleset(now, leave_out_damaged)?;
         ruleset.extend(self.own_ruleset(now)?);
         Ok((ruleset, left_out))
     }
@@ -200,17 +219,29 @@ impl Inputs {
         Ok(ruleset)
     }
 
-    /// What the feeds ask for: the same as long as their copies are. Of what is protected only the
+    /// What the feeds ask for at `now`: the same as long as their copies are, and none is too old. Of what is protected only the
     /// special addresses are left out, which never change; the others are exempt as the operator's are.
     ///
     /// The copy of a feed that is no longer good, since somebody or something changed the file, is an
     /// error, or left out if that is asked for: then it is in the second answer, with the reason.
-    pub fn feeds_ruleset(&self, leave_out_damaged: bool) -> Result<(Ruleset, Vec<String>)> {
+    pub fn feeds_ruleset(
+        &self,
+        now: Timestamp,
+        leave_out_damaged: bool,
+    ) -> Result<(Ruleset, Vec<String>)> {
         let mut ruleset = self.sources()?;
         let mut left_out = Vec::new();
         let special = Facts::default().all();
-        for stored in &self.feeds {
-            match stored.guarded(&special) {
+        let lists = self.protect_lists(|error| {
+            if !leave_out_damaged {
+                return Err(error);
+            }
+            left_out.push(format!("{error:#}"));
+            Ok(())
+        })?;
+        let hold = Hold::new(&lists);
+        for stored in self.feeds.iter().filter(|it| !it.is_expired(now)) {
+            match stored.held(&special, &hold) {
                 Ok(guarded) => stored.add_to(&mut ruleset, &guarded)?,
                 Err(error) if leave_out_damaged => left_out.push(format!("{error:#}")),
                 Err(error) => return Err(error),
@@ -221,6 +252,21 @@ impl Inputs {
 }
 
 impl Inputs {
+    /// The protect lists by name; `damaged` decides what becomes of a copy that cannot be read.
+    pub fn protect_lists(
+        &self,
+        mut damaged: impl FnMut(anyhow::Error) -> Result<()>,
+    ) -> Result<Vec<(String, Guarded)>> {
+        let mut lists = Vec::new();
+        for stored in &self.protect {
+            match stored.guarded(&[]) {
+                Ok(list) => lists.push((stored.feed.name.to_string(), list)),
+                Err(error) => damaged(error)?,
+            }
+        }
+        Ok(lists)
+    }
+
     /// The operator's entries. What is exempt is of a source of its own: it wishes something else.
     fn add_lists(&self, ruleset: &mut Ruleset, now: Timestamp) -> Result<()> {
         let allow = ruleset.source(ALLOW, Wish::Allow)?;
@@ -263,6 +309,7 @@ impl StoredFeed {
             },
             file,
             identity,
+            fetched_at: copy.fetched_at,
             content: OnceCell::new(),
             known_digest: None,
             fresh: None,
@@ -291,15 +338,26 @@ impl StoredFeed {
     }
 
     /// What is asked of the feed, in one line: whatever decides what its copy means.
-    fn asks(&self) -> String {
+    fn asks(&self, now: Timestamp) -> String {
         let wish = self.feed.wish();
         let (name, ports) = (&self.feed.name, self.ports());
         let How { options, at } = &self.how;
         let at = at.filter(|_| self.expires);
+        let age = if self.is_expired(now) { " expired" } else { "" };
+        let hold = match (self.feed.mode, self.feed.hold) {
+            (Mode::Protect, _) => " protect",
+            (_, true) => "",
+            (_, false) => " unheld",
+        };
         format!(
-            "{name} {wish:?} {ports:?} {} {options:?} {at:?}",
+            "{name} {wish:?} {ports:?} {} {options:?} {at:?}{age}{hold}",
             self.format
         )
+    }
+
+    /// Whether its entries are out of force at `now`, because its last good fetch is too long ago.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.feed.is_expired(self.fetched_at, now)
     }
 
     /// What its ports mean.
@@ -307,9 +365,9 @@ impl StoredFeed {
         self.feed.ports.unwrap_or(self.format.ports())
     }
 
-    fn input(&self) -> Result<Input> {
+    fn input(&self, now: Timestamp) -> Result<Input> {
         Ok(Input {
-            asks: self.asks(),
+            asks: self.asks(now),
             digest: self.digest()?,
             identity: self.identity,
         })
@@ -340,7 +398,16 @@ impl StoredFeed {
         Ok(())
     }
 
-    /// What may be put in force of the copy.
+    /// What may be put in force of the copy, without what protect lists hold.
+    pub fn held(&self, protected: &[Protected], hold: &Hold<'_>) -> Result<Guarded> {
+        let mut guarded = self.guarded(protected)?;
+        if self.feed.hold {
+            guarded.hold(hold, self.ports());
+        }
+        Ok(guarded)
+    }
+
+    /// What may be put in force of the copy, protect lists aside.
     pub fn guarded(&self, protected: &[Protected]) -> Result<Guarded> {
         let parsed = match &self.fresh {
             Some(parsed) => Cow::Borrowed(parsed.as_ref()),

@@ -1,13 +1,17 @@
-//! `feeds`: list, update, parse.
+//! `feeds`: list, show, update, accept, parse.
 
 use std::io::Write;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
+use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Ending, ending, open, table, write_json};
+mod accept;
 mod parse;
+mod show;
+pub mod standing;
 
 use crate::{
     cli::{FeedsCommand, Options},
@@ -16,7 +20,7 @@ use crate::{
         Outcome,
         fetch::Limits,
         guard::{Action, Finding},
-        store::GoodCopy,
+        store::{GoodCopy, Meta},
         update,
     },
     filter::{Filter, Known, Wanted},
@@ -36,6 +40,12 @@ pub fn run(
         Some(FeedsCommand::Update { name }) => {
             update_now(&open(options)?, name.as_deref(), options.json, output)
         }
+        Some(FeedsCommand::Show { name }) => {
+            show::run(&open(options)?, &name, options.json, output)
+        }
+        Some(FeedsCommand::Accept { name }) => {
+            accept::run(&open(options)?, &name, options.json, output)
+        }
         Some(FeedsCommand::List) | None => list(&open(options)?, options.json, output),
     }
 }
@@ -46,12 +56,14 @@ fn list(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
         "FEED", "MODE", "FORMAT", "ENTRIES", "LEFT OUT", "CHANGED", "CHECKED", "STATE",
     ];
     let mut table = table::table(&header);
-    for feed in &filter.config.feeds {
+    for feed in filter.config.all_feeds() {
         let meta = filter.state.feed_store(&feed.name).meta()?;
+        let troubles = standing::troubles(feed, &meta, now);
         if json {
             let row = json!({
                 "name": feed.name, "mode": feed.mode, "location": feed.location.to_string(),
                 "checked_at": meta.checked_at, "stalled": meta.stalled,
+                "troubles": troubles,
                 "entries": meta.copy.as_ref().map(|copy| copy.entries),
                 "format": meta.copy.as_ref().map(|copy| copy.format),
                 "v4": meta.copy.as_ref().map(|copy| copy.v4),
@@ -76,20 +88,26 @@ fn list(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
             number(copy.map(|copy| copy.left_out)).unwrap_or_default(),
             ago(copy.map(|copy| copy.changed_at)),
             ago(meta.checked_at),
-            match (&meta.stalled, copy) {
-                (Some(stalled), _) => format!("stalled: {}", stalled.reason),
-                (None, Some(_)) => "good".to_owned(),
-                (None, None) => "never fetched".to_owned(),
-            },
+            standing::state(&troubles, &meta, now),
         ]);
     }
-    if !json && !filter.config.feeds.is_empty() {
+    let none = filter.config.all_feeds().next().is_none();
+    if !json && !none {
         write!(output, "{}", table::text(&table))?;
     }
-    if filter.config.feeds.is_empty() {
+    if none {
         eprintln!("no feed is configured; etc/firewall.toml shows how");
     }
     Ok(Ending::Success)
+}
+
+/// The feed `name`, which must be on.
+fn active<'a>(filter: &'a Filter, name: &str) -> Result<&'a Feed> {
+    let mut feeds = filter.config.fetched_feeds();
+    let found = feeds.find(|feed| feed.name.as_str() == name);
+    found.with_context(|| {
+        format!("there is no feed '{name}' that is on; 'firewall feeds' lists them")
+    })
 }
 
 /// Fetches now, one feed or all, and puts in force what came.
@@ -99,19 +117,16 @@ fn update_now(
     json: bool,
     output: &mut dyn Write,
 ) -> Result<Ending> {
-    let mut feeds: Vec<&Feed> = filter.config.active_feeds().collect();
-    if let Some(name) = name {
-        feeds.retain(|feed| feed.name.as_str() == name);
-        if feeds.is_empty() {
-            bail!("there is no feed '{name}' that is on; 'firewall feeds' lists them");
-        }
-    }
+    let feeds: Vec<&Feed> = match name {
+        Some(name) => vec![active(filter, name)?],
+        None => filter.config.fetched_feeds().collect(),
+    };
     filter.state.prepare()?;
     let mut failed = false;
     let (mut hosts, mut copies) = (Vec::new(), Vec::new());
     for feed in feeds {
         let answer = fetch(&Request::new(filter, feed))?;
-        failed |= matches!(answer.outcome, Outcome::Failed(_));
+        failed |= matches!(answer.outcome, Outcome::Failed(_) | Outcome::Quarantined(_));
         say(feed, &answer.outcome, json, output)?;
         hosts.extend(answer.hosts);
         copies.extend(answer.copy);
@@ -147,6 +162,7 @@ impl Request {
             collection: feed.collection.clone(),
             key: feed.key.clone(),
             limits: Limits::default(),
+            max_coverage: feed.max_coverage,
         };
         Self {
             feed,
@@ -163,6 +179,8 @@ pub struct Answer {
     pub copy: Option<FreshCopy>,
     /// Not to be blocked: the next update comes from there.
     pub hosts: Vec<Protected>,
+    /// The same trouble, or the same findings, as the last time: there is nothing new to say.
+    pub said: bool,
 }
 
 /// Updates one feed's copy; puts nothing in force.
@@ -173,41 +191,50 @@ pub fn fetch(request: &Request) -> Result<Answer> {
     let facts: Facts = state::read_json(&state.protected())?.unwrap_or_default();
     let mut protected = facts.all();
     protected.extend_from_slice(&hosts);
+    let store = state.feed_store(&feed.name);
+    let before = store.meta()?;
     let mut outcome = update(feed, state.root(), &protected, Timestamp::now())?;
     let copy = match &mut outcome {
         // Under the lock: nobody has put another copy in its place.
         Outcome::Changed(copy, parsed) => {
-            let store = state.feed_store(&feed.name);
             FreshCopy::of(&store, &copy.digest, std::mem::take(parsed))?
         }
         _ => None,
     };
     Ok(Answer {
+        said: was_said(&before, &outcome),
         outcome,
         copy,
         hosts,
     })
 }
 
+/// Whether what there is to say of `outcome`, apart from the change itself, was said before.
+fn was_said(before: &Meta, outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Unchanged => true,
+        Outcome::Changed(copy, _) => before
+            .copy
+            .as_ref()
+            .is_some_and(|before| judged(before).eq(judged(copy))),
+        Outcome::Quarantined(reason) | Outcome::Failed(reason) => {
+            before.trouble() == Some(reason.as_str())
+        }
+    }
+}
+
+/// What the guard had to say, wherever in the list the entries stand by now.
+fn judged(copy: &GoodCopy) -> impl Iterator<Item = (IpNet, &str)> {
+    let findings = copy.findings.iter();
+    findings.map(|finding| (finding.entry, finding.rule.as_str()))
+}
+
 /// What the guard left out or subtracted from, in a few lines.
 pub fn findings(copy: &GoodCopy) -> Vec<String> {
-    /// Enough to see what it is about; `feeds --json` has more.
+    /// Enough to see what it is about; `feeds show` has more.
     const SAID: usize = 3;
     let all = copy.left_out + copy.subtracted;
-    let line = |finding: &Finding| {
-        let Finding {
-            line,
-            entry,
-            rule,
-            action,
-        } = finding;
-        let done = match action {
-            Action::LeftOut => "left out",
-            Action::Subtracted => "in force but for protected addresses in it",
-        };
-        format!("line {line}: {entry} {done} ({rule})")
-    };
-    let mut lines: Vec<String> = copy.findings.iter().take(SAID).map(line).collect();
+    let mut lines: Vec<String> = copy.findings.iter().take(SAID).map(finding_text).collect();
     if copy.rejected > 0 {
         let rejected = table::number(copy.rejected as u64);
         lines.push(format!(
@@ -216,11 +243,26 @@ pub fn findings(copy: &GoodCopy) -> Vec<String> {
     }
     if all > SAID {
         lines.push(format!(
-            "and {} more; 'firewall feeds --json' shows them",
+            "and {} more; 'firewall feeds show' has them",
             all - SAID
         ));
     }
     lines
+}
+
+fn finding_text(finding: &Finding) -> String {
+    let Finding {
+        line,
+        entry,
+        rule,
+        action,
+    } = finding;
+    let done = match action {
+        Action::LeftOut => "left out",
+        Action::Subtracted => "in force but for protected addresses in it",
+        Action::Held => "held for you",
+    };
+    format!("line {line}: {entry} {done} ({rule})")
 }
 
 fn say(feed: &Feed, outcome: &Outcome, json: bool, output: &mut dyn Write) -> Result<()> {
@@ -232,6 +274,7 @@ fn say(feed: &Feed, outcome: &Outcome, json: bool, output: &mut dyn Write) -> Re
     let (word, entries, reason) = match outcome {
         Outcome::Changed(copy, _) => ("changed", Some(copy.entries), None),
         Outcome::Unchanged => ("unchanged", None, None),
+        Outcome::Quarantined(reason) => ("quarantined", None, Some(reason)),
         Outcome::Failed(reason) => ("failed", None, Some(reason)),
     };
     if json {

@@ -10,12 +10,10 @@ use super::{Ending, table, write_json};
 use crate::{
     cli::List as Arguments,
     config::Ports,
-    feed::guard::Guarded,
+    feed::guard::{Guarded, hold::Hold},
     filter::Filter,
     inputs::{Inputs, StoredFeed, read_lists},
     local::Note,
-    protected::{Facts, Protected},
-    state,
 };
 
 /// Prints the local lists, one feed, or everything.
@@ -37,16 +35,14 @@ pub fn run(
         let stored = StoredFeed::read(feed, &filter.state)?.with_context(|| {
             format!("feed {name} has no good copy yet; 'firewall feeds update {name}' fetches one")
         })?;
-        let facts: Facts = state::read_json(&filter.state.protected())?.unwrap_or_default();
-        write_feed(output, &stored, &facts.all(), json)?;
+        let inputs = Inputs::read(&filter.config, &filter.state)?;
+        write_feeds(output, &inputs, std::slice::from_ref(&stored), json)?;
         return Ok(Ending::Success);
     }
     local(filter, json, output)?;
     if !arguments.local {
         let inputs = Inputs::read(&filter.config, &filter.state)?;
-        for stored in &inputs.feeds {
-            write_feed(output, stored, &inputs.protected, json)?;
-        }
+        write_feeds(output, &inputs, &inputs.feeds, json)?;
     }
     Ok(Ending::Success)
 }
@@ -95,14 +91,27 @@ fn ends(note: &Note, now: Timestamp, live_run: bool) -> String {
     }
 }
 
+fn write_feeds(
+    output: &mut dyn Write,
+    inputs: &Inputs,
+    feeds: &[StoredFeed],
+    json: bool,
+) -> Result<()> {
+    let lists = inputs.protect_lists(Err)?;
+    let hold = Hold::new(&lists);
+    let mut feeds = feeds.iter();
+    feeds.try_for_each(|stored| {
+        write_feed(output, stored, stored.held(&inputs.protected, &hold)?, json)
+    })
+}
+
 /// What the guard lets through of a feed: prefix, feed and mode in each line.
 fn write_feed(
     output: &mut dyn Write,
     stored: &StoredFeed,
-    protected: &[Protected],
+    Guarded { v4, v6, .. }: Guarded,
     json: bool,
 ) -> Result<()> {
-    let Guarded { v4, v6, .. } = stored.guarded(protected)?;
     let v4 = v4.iter().map(|it| (it.subject(), it.line));
     let v6 = v6.iter().map(|it| (it.subject(), it.line));
     for (subject, line) in v4.chain(v6) {

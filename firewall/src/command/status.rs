@@ -7,7 +7,7 @@ use firewall_common::ledger::Role;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Ending, advice, table, write_json};
+use super::{Ending, advice, feeds::standing, table, write_json};
 use crate::{
     dataplane::{Hook, Link, is_own},
     feed::store::Stalled,
@@ -52,6 +52,8 @@ struct Feed {
     mode: &'static str,
     entries: Option<usize>,
     stalled: Option<Stalled>,
+    /// All that is wrong with it, in a line.
+    state: String,
 }
 
 /// Prints the status. Negative unless every configured interface enforces the current files.
@@ -87,7 +89,7 @@ fn read(filter: &Filter) -> Result<Status> {
         installed: record.as_ref().map(|record| record.created),
         entries: record.as_ref().map(|record| record.entries),
         interfaces,
-        feeds: feeds(filter)?,
+        feeds: feeds(filter, now)?,
         blocked: lists.block.live(now).count(),
         allowed: lists.allow.live(now).count(),
         ssh_peers: peers.map(|fact| fact.prefix.addr().to_string()).collect(),
@@ -176,14 +178,15 @@ fn interface(
     })
 }
 
-fn feeds(filter: &Filter) -> Result<Vec<Feed>> {
+fn feeds(filter: &Filter, now: Timestamp) -> Result<Vec<Feed>> {
     filter
         .config
-        .feeds
-        .iter()
+        .all_feeds()
         .map(|feed| {
             let meta = filter.state.feed_store(&feed.name).meta()?;
+            let troubles = standing::troubles(feed, &meta, now);
             Ok(Feed {
+                state: standing::state(&troubles, &meta, now),
                 name: feed.name.to_string(),
                 mode: feed.mode.as_str(),
                 entries: meta.copy.map(|copy| copy.entries),
@@ -313,10 +316,10 @@ impl Status {
                 self.ssh_peers.join(" ")
             ));
         }
-        text + &self.tables(now)
+        text + &self.tables()
     }
 
-    fn tables(&self, now: Timestamp) -> String {
+    fn tables(&self) -> String {
         let mut interfaces = table::table(&["INTERFACE", "ROLE", "MODE", "GENERATION", "STATE"]);
         for it in &self.interfaces {
             let generation = it
@@ -337,7 +340,7 @@ impl Status {
                 .entries
                 .map(|count| table::number(count as u64))
                 .unwrap_or_default();
-            feeds.add_row([&it.name, it.mode, &entries, &feed_state(it, now)]);
+            feeds.add_row([&it.name, it.mode, &entries, &it.state]);
         }
         let mut text = String::new();
         if !self.interfaces.is_empty() {
@@ -347,19 +350,5 @@ impl Status {
             text.push_str(&format!("\n{}", table::text(&feeds)));
         }
         text
-    }
-}
-
-fn feed_state(feed: &Feed, now: Timestamp) -> String {
-    match (&feed.stalled, feed.entries) {
-        (Some(stalled), _) => {
-            format!(
-                "stalled since {}: {}",
-                table::ago(stalled.since, now),
-                stalled.reason
-            )
-        }
-        (None, Some(_)) => "good".to_owned(),
-        (None, None) => "never fetched".to_owned(),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     config::{Direction, Mode, Ports},
     feed::{
         format::{Indicator, Parsed},
-        guard::Guarded,
+        guard::{Action, Guarded, hold::Hold},
         journal::Since,
     },
     filter::Filter,
@@ -112,11 +112,14 @@ impl<'a> Evidence<'a> {
     fn read(filter: &'a Filter) -> Result<Self> {
         let inputs = Inputs::read(&filter.config, &filter.state)?;
         let protected = &inputs.protected;
+        let lists = inputs.protect_lists(Err)?;
+        let hold = Hold::new(&lists);
         let feeds: Result<Vec<(Parsed, Guarded)>> = inputs
             .feeds
             .iter()
-            .map(|stored| Ok((stored.parsed()?, stored.guarded(protected)?)))
+            .map(|stored| Ok((stored.parsed()?, stored.held(protected, &hold)?)))
             .collect();
+        drop(lists);
         Ok(Self {
             feeds: feeds?,
             in_force: filter.in_force()?,
@@ -211,7 +214,7 @@ impl<'a> Evidence<'a> {
     ) -> Result<()> {
         let asks = match stored.feed.mode {
             Mode::Enforce => "enforce",
-            Mode::Monitor | Mode::Off => "monitor",
+            Mode::Monitor | Mode::Off | Mode::Protect => "monitor",
         };
         let (all, taken) = match address {
             IpAddr::V4(ip) => (
@@ -224,7 +227,8 @@ impl<'a> Evidence<'a> {
             ),
         };
         for (mut subject, line) in all {
-            let left_out = !taken.contains(&(subject, line));
+            let expired = stored.is_expired(self.now);
+            let left_out = expired || !taken.contains(&(subject, line));
             let since = self.since(stored, subject.prefix)?;
             if stored.ports() == Ports::Address {
                 subject.port = None;
@@ -235,7 +239,10 @@ impl<'a> Evidence<'a> {
                 since: since.map(Since::time),
                 or_before: since.is_some_and(Since::or_before),
                 note: match left_out {
-                    true => Some("left out: too wide, or protected".to_owned()),
+                    true if expired => {
+                        Some("left out: the feed is older than its max_age".to_owned())
+                    }
+                    true => Some(why_left_out(guarded, line)),
                     false => stored.said(line)?.map(|said| said.to_string()),
                 },
                 opening: stored.feed.direction == Direction::In,
@@ -271,6 +278,15 @@ fn covering<A: Address>(indicators: &[Indicator<A>], address: A) -> Vec<(Subject
         .filter(|indicator| address.first(indicator.length) == indicator.address)
         .filter_map(|indicator| Some((indicator.subject()?, indicator.line)))
         .collect()
+}
+
+/// Which rule keeps the entry on `line` out of force, if it is one of the findings that are kept.
+fn why_left_out(guarded: &Guarded, line: u32) -> String {
+    let mut findings = guarded.findings.iter();
+    let held = findings.find(|it| it.line == line && it.action == Action::Held);
+    held.map_or("left out: too wide, or protected".to_owned(), |held| {
+        format!("held for you: the protect list {} has it", held.rule)
+    })
 }
 
 /// Allow beats drop beats monitor. What is said of ports alone is not said of the address.

@@ -6,11 +6,12 @@ use anyhow::{Context, Result, bail};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::{Connectionless, Direction, Feed, Mode, Ports, secret::Secret};
+use super::{Connectionless, Direction, Feed, Mode, Ports, WhenOld, secret::Secret};
 use crate::{
     feed::{
         fetch::Location,
         format::{self, Column, Format, Options, Separator},
+        guard::coverage::MAX_COVERAGE,
         server::Server,
         store::Name,
     },
@@ -61,10 +62,17 @@ pub struct FeedEntry {
     credential: Option<String>,
     key_header: Option<String>,
     user: Option<String>,
+    max_coverage: Option<u64>,
+    max_age: Option<SignedDuration>,
+    when_old: Option<WhenOld>,
+    hold: Option<bool>,
 }
 
 /// Shortest time between two fetches: providers lock out those who ask more often.
 const SHORTEST_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
+
+/// What `max_coverage` can be at most.
+const ALL_OF_IPV4: u64 = 1 << 32;
 
 /// A Local API is ours, and asked for what is new, as its own bouncers do.
 const DECISIONS_INTERVAL: SignedDuration = SignedDuration::from_secs(10);
@@ -79,6 +87,7 @@ impl FeedEntry {
         }
         self.check(&name)?;
         let interval = self.interval(&name, defaults)?;
+        let max_age = self.max_age(&name, interval)?;
         let secret = Secret {
             key_file: self.key_file,
             credential: self.credential,
@@ -107,7 +116,34 @@ impl FeedEntry {
             server: self.server,
             collection: self.collection,
             key,
+            max_coverage: self.max_coverage.unwrap_or(MAX_COVERAGE),
+            max_age,
+            when_old: self.when_old.unwrap_or_default(),
+            hold: self.hold.unwrap_or(true),
             name,
+        })
+    }
+
+    /// The protect list, all of it checked.
+    pub fn finish_protect(self, defaults: &Defaults) -> Result<Feed> {
+        let says_what_is_done = self.mode.is_some()
+            || self.direction != Direction::default()
+            || self.connectionless.is_some()
+            || self.ports.is_some()
+            || self.hold.is_some()
+            || self.when_old.is_some()
+            || self.server.is_some();
+        if says_what_is_done {
+            bail!(
+                "protect '{}': a protect list only holds entries of feeds; mode, direction, \
+                 connectionless, ports, hold, when_old and server are for [[feed]]",
+                self.name
+            );
+        }
+        let feed = self.finish(defaults)?;
+        Ok(Feed {
+            mode: Mode::Protect,
+            ..feed
         })
     }
 
@@ -119,6 +155,9 @@ impl FeedEntry {
         if self.collection.is_some() && self.server != Some(Server::Taxii) {
             bail!("feed '{name}': a collection is what a TAXII server has; set server = \"taxii\"");
         }
+        if !(1..=ALL_OF_IPV4).contains(&self.max_coverage.unwrap_or(1)) {
+            bail!("feed '{name}': max_coverage is a number of IPv4 addresses, 1 to {ALL_OF_IPV4}");
+        }
         if self.connectionless.is_some() && self.direction == Direction::Out {
             bail!(
                 "feed '{name}': connectionless is for direction = \"in\"; with \"out\" all that \
@@ -126,6 +165,22 @@ impl FeedEntry {
             );
         }
         Ok(())
+    }
+
+    fn max_age(&self, name: &Name, interval: Duration) -> Result<Option<Duration>> {
+        let Some(max_age) = self.max_age else {
+            if self.when_old.is_some() {
+                bail!("feed '{name}': when_old needs max_age, which says when that is");
+            }
+            return Ok(None);
+        };
+        if max_age < SignedDuration::try_from(2 * interval)? {
+            bail!(
+                "feed '{name}': max_age is shorter than two intervals; one failed fetch would make \
+                 the feed old"
+            );
+        }
+        Ok(Some(max_age.unsigned_abs()))
     }
 
     fn interval(&self, name: &Name, defaults: &Defaults) -> Result<Duration> {

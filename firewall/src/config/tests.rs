@@ -198,3 +198,70 @@ fn keys_of_a_format_are_refused_for_others() {
         assert!(found.contains(message), "{found}");
     }
 }
+
+#[test]
+fn how_wide_and_how_old_a_feed_may_be() {
+    let feed = |keys: &str| format!("[[feed]]\nname = 'a'\npath = '/a'\n{keys}\n");
+    let config = |keys: &str| {
+        Config::parse(&feed(keys), "test.toml")
+            .unwrap()
+            .feeds
+            .remove(0)
+    };
+    let usual = config("");
+    assert_eq!((usual.max_coverage, usual.max_age), (64 << 20, None));
+    let set = config("max_coverage = 4294967296\nmax_age = '48h'\nwhen_old = 'expire'");
+    assert_eq!(set.max_coverage, 1 << 32);
+    let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+    let fetched = at("2026-11-20T12:00:00Z");
+    let (young, old) = (at("2026-11-22T12:00:00Z"), at("2026-11-22T12:00:01Z"));
+    let kept = config("max_age = '48h'");
+    for (feed, now, is_old, is_expired) in [
+        (&usual, old, false, false),
+        (&kept, young, false, false),
+        (&kept, old, true, false),
+        (&set, young, false, false),
+        (&set, old, true, true),
+    ] {
+        assert_eq!(feed.is_old(fetched, now), is_old, "{now} {feed:?}");
+        assert_eq!(feed.is_expired(fetched, now), is_expired, "{now} {feed:?}");
+    }
+    let table = [
+        ("max_coverage = 0", "1 to 4294967296"),
+        ("max_coverage = 4294967297", "1 to 4294967296"),
+        ("when_old = 'expire'", "when_old needs max_age"),
+        ("max_age = '90m'", "shorter than two intervals"),
+    ];
+    for (keys, message) in table {
+        let found = error(&feed(keys));
+        assert!(found.contains(message), "{found}");
+    }
+}
+
+#[test]
+fn a_protect_list_is_like_a_feed_and_says_nothing_of_what_is_done() {
+    let list = "[[protect]]\nname = 'dns'\npath = '/dns'\n";
+    let feed = "[[feed]]\nname = 'a'\npath = '/a'\n";
+    let config = Config::parse(&format!("{list}{feed}hold = false\n"), "test.toml").unwrap();
+    assert_eq!((config.feeds.len(), config.protect.len()), (1, 1));
+    assert_eq!(
+        (config.protect[0].mode, config.feeds[0].hold),
+        (Mode::Protect, false)
+    );
+    assert_eq!(config.fetched_feeds().count(), 2);
+    let keys = [
+        "mode = 'enforce'",
+        "direction = 'in'",
+        "ports = 'exact'",
+        "hold = true",
+    ];
+    for key in keys {
+        let message = error(&format!("{list}{key}\n"));
+        assert!(
+            message.contains("protect 'dns': a protect list only holds"),
+            "{message}"
+        );
+    }
+    assert!(error(&format!("{feed}mode = 'protect'\n")).contains("unknown variant"));
+    assert!(error(&(list.replace("dns'\np", "a'\np") + feed)).contains("two feeds named 'a'"));
+}

@@ -3,19 +3,19 @@
 //! Fetch, decompress, parse, guard, store. Whatever fails on the way leaves the last good copy in
 //! force, and the feed says that it is stalled, since when and why.
 
-use std::{borrow::Cow, fmt, path::Path};
+use std::{borrow::Cow, collections::VecDeque, fmt, path::Path};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 
 use crate::feed::{
     decompress::decompress,
     fetch::{Fetched, Limits, Location, Version, fetch},
     format::{Format, How, Options, Parsed},
-    guard::Guarded,
+    guard::{Guarded, coverage, rejected, size},
     key::Key,
     server::{Question, Server},
-    store::{GoodCopy, Meta, Name, Stalled, Store},
+    store::{GoodCopy, Meta, Name, Quarantined, Stalled, Store},
 };
 use crate::{
     memory::{self, Load},
@@ -55,6 +55,8 @@ pub struct Feed {
     pub key: Option<Key>,
     /// What an update may cost.
     pub limits: Limits,
+    /// IPv4 addresses that it may cover without a question; IPv6 as [`coverage::objection`] has it.
+    pub max_coverage: u64,
 }
 
 impl Feed {
@@ -71,6 +73,9 @@ pub enum Outcome {
     Changed(Box<GoodCopy>, Box<Parsed>),
     /// The last good copy is the newest.
     Unchanged,
+    /// There is something new that is not put in force without a question: it is kept aside, and the
+    /// last good copy, if any, stays; why, for people.
+    Quarantined(String),
     /// The last good copy, if any, stays; why, for people.
     Failed(String),
 }
@@ -91,34 +96,93 @@ pub fn update(
     let mut meta = store.meta()?;
     meta.checked_at = Some(now);
     let old = last_good(&store, &meta)?;
+    meta.sizes = sizes(feed, &meta, old.as_ref());
     let obtained = obtain(feed, &meta, old.as_ref(), protected, now);
     let stalled = obtained.as_ref().err().map(|error| Stalled {
         since: meta.stalled.as_ref().map_or(now, |stalled| stalled.since),
         reason: format!("{error:#}"),
     });
     let obtained =
-        obtained.or_else(|error| expire(feed, old.as_ref(), protected, now).ok_or(error));
+        obtained.or_else(|error| expire(feed, &meta, old.as_ref(), protected, now).ok_or(error));
     let outcome = match obtained {
         Ok(Obtained::Same(copy)) => {
             meta.copy = Some(*copy);
+            meta.quarantined = None;
             Outcome::Unchanged
         }
         Ok(Obtained::New(copy, content, parsed)) => {
             store.write_content(&content, &changes(old.as_ref(), &parsed, now))?;
+            size::remember(&mut meta.sizes, copy.entries);
             meta.copy = Some((*copy).clone());
+            meta.quarantined = None;
             Outcome::Changed(copy, parsed)
+        }
+        Ok(Obtained::Odd(copy, content, reason)) => {
+            store.write_quarantined(&content)?;
+            let before = meta.quarantined.as_ref();
+            meta.quarantined = Some(Quarantined {
+                since: before.map_or(now, |before| before.since),
+                reason: reason.clone(),
+                copy: *copy,
+            });
+            Outcome::Quarantined(reason)
         }
         Err(error) => Outcome::Failed(format!("{error:#}")),
     };
     meta.stalled = stalled;
     store.write_meta(&meta)?;
+    if meta.quarantined.is_none() {
+        store.remove_quarantined()?;
+    }
     Ok(outcome)
+}
+
+/// Makes the content in quarantine the last good copy, whatever speaks against it: what comes next is
+/// compared with it alone.
+///
+/// # Errors
+/// There is none, it is of another configuration, or the folder `state` cannot be written to.
+pub fn accept(feed: &Feed, state: &Path, now: Timestamp) -> Result<Outcome> {
+    let name = &feed.name;
+    let store = Store::new(state, name);
+    let mut meta = store.meta()?;
+    let Some(Quarantined { copy, .. }) = meta.quarantined.take() else {
+        anyhow::bail!("nothing of feed {name} is in quarantine; 'firewall feeds' lists what is");
+    };
+    let content = store.quarantined()?.unwrap_or_default();
+    ensure!(
+        is_of(&copy, feed) && store::digest(&content) == copy.digest,
+        "what is in quarantine is not of feed {name} as it is configured now, or damaged; 'firewall \
+         feeds update {name}' brings it anew"
+    );
+    let parsed = format::parse(copy.format, &copy.how(), &content)
+        .with_context(|| format!("what is in quarantine of feed {name} cannot be read"))?;
+    let old = last_good(&store, &meta)?;
+    store.write_content(&content, &changes(old.as_ref(), &parsed, now))?;
+    meta.sizes = [copy.entries].into();
+    meta.copy = Some(copy.clone());
+    store.write_meta(&meta)?;
+    store.remove_quarantined()?;
+    Ok(Outcome::Changed(Box::new(copy), Box::new(parsed)))
+}
+
+/// Entries of the good copies that a new one is compared with; none if they are of another
+/// configuration.
+fn sizes(feed: &Feed, meta: &Meta, old: Option<&(GoodCopy, Vec<u8>)>) -> VecDeque<usize> {
+    match old.filter(|(copy, _)| is_of(copy, feed)) {
+        None => VecDeque::new(),
+        // A copy of a version of ours that did not remember sizes.
+        Some((copy, _)) if meta.sizes.is_empty() => [copy.entries].into(),
+        Some(_) => meta.sizes.clone(),
+    }
 }
 
 /// What a fetch brought, judged.
 enum Obtained {
     Same(Box<GoodCopy>),
     New(Box<GoodCopy>, Vec<u8>, Box<Parsed>),
+    /// It would be this copy, but for what speaks against it.
+    Odd(Box<GoodCopy>, Vec<u8>, String),
 }
 
 fn obtain(
@@ -142,7 +206,7 @@ fn obtain(
                 key: feed.key.as_ref(),
                 limits: &feed.limits,
                 before: old
-                    .filter(|_| meta.stalled.is_none())
+                    .filter(|_| meta.trouble().is_none())
                     .map(|(copy, content)| (content.as_slice(), &copy.version)),
                 now,
             })
@@ -154,7 +218,7 @@ fn obtain(
         (Fetched::Unchanged, Some(copy)) => return Ok(confirmed(copy, known, now)),
         (Fetched::Unchanged, None) => anyhow::bail!("{} is unchanged, but unknown", feed.location),
     };
-    take(feed, same, content, version, protected, now)
+    take(feed, same, &meta.sizes, (content, version), protected, now)
         .with_context(|| format!("refused what {} brought", feed.location))
 }
 
@@ -168,6 +232,7 @@ fn is_of(copy: &GoodCopy, feed: &Feed) -> bool {
 /// What is left of the last good copy while its server is away, if some of it has expired.
 fn expire(
     feed: &Feed,
+    meta: &Meta,
     old: Option<&(GoodCopy, Vec<u8>)>,
     protected: &[Protected],
     now: Timestamp,
@@ -177,8 +242,8 @@ fn expire(
     take(
         feed,
         Some(copy),
-        content,
-        copy.version.clone(),
+        &meta.sizes,
+        (content, copy.version.clone()),
         protected,
         now,
     )
@@ -188,8 +253,8 @@ fn expire(
 fn take(
     feed: &Feed,
     same: Option<&GoodCopy>,
-    content: Vec<u8>,
-    version: Version,
+    sizes: &VecDeque<usize>,
+    (content, version): (Vec<u8>, Version),
     protected: &[Protected],
     now: Timestamp,
 ) -> Result<Obtained> {
@@ -213,7 +278,8 @@ fn take(
         v6: parsed.v6.len() as u64,
         text: content.len() as u64,
     })?;
-    let copy = GoodCopy {
+    let objection = objection(feed, sizes, &parsed, &guarded);
+    let copy = Box::new(GoodCopy {
         location: feed.location.clone(),
         format,
         options: how.options,
@@ -230,8 +296,26 @@ fn take(
         left_out: guarded.left_out,
         subtracted: guarded.subtracted,
         findings: guarded.findings,
-    };
-    Ok(Obtained::New(Box::new(copy), content, Box::new(parsed)))
+    });
+    Ok(match objection {
+        None => Obtained::New(copy, content, Box::new(parsed)),
+        Some(reason) => Obtained::Odd(copy, content, reason),
+    })
+}
+
+/// What speaks against putting it in force without a question.
+fn objection(
+    feed: &Feed,
+    sizes: &VecDeque<usize>,
+    parsed: &Parsed,
+    guarded: &Guarded,
+) -> Option<String> {
+    let compares = !feed.server.is_some_and(Server::comes_and_goes);
+    let size = compares.then(|| size::objection(sizes, parsed.entries));
+    size.flatten().or_else(|| {
+        let objection = coverage::objection(guarded, feed.max_coverage)?;
+        Some(format!("{objection}; max_coverage sets another"))
+    })
 }
 
 fn confirmed(copy: &GoodCopy, version: Version, now: Timestamp) -> Obtained {
@@ -253,6 +337,7 @@ fn judge(
         None => format::detect_and_parse(how, content)?,
     };
     let guarded = guard::check(&parsed, protected)?;
+    rejected::check(format, &parsed)?;
     Ok((format, parsed, guarded))
 }
 

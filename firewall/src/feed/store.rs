@@ -1,9 +1,11 @@
 //! The last good copy of each feed and what is known about it, as files.
 //!
 //! `<state>/feeds/NAME` is the content, exactly the bytes that were parsed; `NAME.json` is
-//! [`Meta`]; `NAME.log` tells since when what is listed, see [`super::journal`].
+//! [`Meta`]; `NAME.log` tells since when what is listed, see [`super::journal`]; `NAME.held` is content
+//! in quarantine.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     path::{Path, PathBuf},
     str::FromStr,
@@ -37,6 +39,32 @@ pub struct Meta {
     pub stalled: Option<Stalled>,
     /// The last good copy; none before the first.
     pub copy: Option<GoodCopy>,
+    /// What came since and is not put in force without a question.
+    #[serde(default)]
+    pub quarantined: Option<Quarantined>,
+    /// Entries of the last good copies, the newest last.
+    #[serde(default)]
+    pub sizes: VecDeque<usize>,
+}
+
+impl Meta {
+    /// Why nothing new is put in force, if so; for people.
+    pub fn trouble(&self) -> Option<&str> {
+        let stalled = self.stalled.as_ref().map(|it| it.reason.as_str());
+        stalled.or_else(|| self.quarantined.as_ref().map(|it| it.reason.as_str()))
+    }
+}
+
+/// Content that is kept beside the last good copy until the operator accepts it, or until the feed
+/// brings something within the limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// The first time that the feed brought such content.
+    pub since: Timestamp,
+    /// What speaks against it, for people.
+    pub reason: String,
+    /// What it would be as the good copy.
+    pub copy: GoodCopy,
 }
 
 /// Why a feed brings nothing new.
@@ -104,6 +132,7 @@ pub struct Store {
     content: PathBuf,
     meta: PathBuf,
     journal: PathBuf,
+    quarantined: PathBuf,
 }
 
 impl Store {
@@ -114,6 +143,7 @@ impl Store {
             content: path(""),
             meta: path(".json"),
             journal: path(".log"),
+            quarantined: path(".held"),
         }
     }
 
@@ -143,6 +173,19 @@ impl Store {
         file::read(&self.content)
     }
 
+    /// The content in quarantine.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn quarantined(&self) -> Result<Option<Vec<u8>>> {
+        file::read(&self.quarantined)
+    }
+
+    /// Where the content in quarantine is.
+    pub fn quarantine(&self) -> &Path {
+        &self.quarantined
+    }
+
     /// Since when `prefix`, which the feed lists now, is listed; `None` if that is not known.
     ///
     /// # Errors
@@ -170,6 +213,23 @@ impl Store {
         self.make_folder()?;
         journal::append(&self.journal, changes)?;
         file::replace(&self.content, content)
+    }
+
+    /// Writes content into quarantine; the good copy stays.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub(super) fn write_quarantined(&self, content: &[u8]) -> Result<()> {
+        self.make_folder()?;
+        file::replace(&self.quarantined, content)
+    }
+
+    /// Removes the content in quarantine, if there is any.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub(super) fn remove_quarantined(&self) -> Result<()> {
+        file::remove(&self.quarantined)
     }
 
     fn make_folder(&self) -> Result<()> {

@@ -9,9 +9,10 @@ use std::{
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
+    feed::store::Name,
     file,
     inputs::read_lists,
     local::{Change, Lists},
@@ -39,17 +40,29 @@ pub fn withdraw(change: &Path) {
 /// Appends a line to the audit trail: who did what, when. For changes that were made: those that
 /// were refused are none, and must not fill a disk that is full already.
 pub fn audit(state: &State, change: &Change) -> Result<()> {
+    append_audit(
+        state,
+        json!({
+            "verb": change.verb,
+            "prefixes": change.subjects,
+            "until": change.note.until,
+            "reason": change.note.reason,
+        }),
+    )
+}
+
+/// Appends that what was in quarantine of `feed` was accepted.
+pub fn audit_accepted(state: &State, feed: &Name) -> Result<()> {
+    append_audit(state, json!({ "verb": "accept", "feed": feed }))
+}
+
+/// Appends what was done, with who and when.
+fn append_audit(state: &State, mut line: Value) -> Result<()> {
+    line["time"] = json!(Timestamp::now());
+    line["uid"] = json!(rustix::process::getuid().as_raw());
+    line["sudo_user"] = json!(std::env::var("SUDO_USER").ok());
+    line["process"] = json!(std::process::id());
     let path = state.audit();
-    let line = json!({
-        "time": Timestamp::now(),
-        "uid": rustix::process::getuid().as_raw(),
-        "sudo_user": std::env::var("SUDO_USER").ok(),
-        "process": std::process::id(),
-        "verb": change.verb,
-        "prefixes": change.subjects,
-        "until": change.note.until,
-        "reason": change.note.reason,
-    });
     append_line(&path, &line.to_string()).with_context(|| {
         format!(
             "cannot write {}; check space and permissions",

@@ -46,7 +46,7 @@ impl Compiled {
         state: &State,
     ) -> Result<Self> {
         let own = inputs.own_ruleset(now)?;
-        if let Some(image) = out_of_cache(&inputs, &own, state)? {
+        if let Some(image) = out_of_cache(&inputs, now, &own, state)? {
             return Ok(Self {
                 image,
                 inputs: inputs.digest(now)?,
@@ -55,9 +55,9 @@ impl Compiled {
             });
         }
         memory::check(inputs.load())?;
-        let (feeds, left_out) = inputs.feeds_ruleset(leave_out_damaged)?;
+        let (feeds, left_out) = inputs.feeds_ruleset(now, leave_out_damaged)?;
         // Now that the copies are read, of what was read.
-        let (digest, of_image) = (inputs.digest(now)?, inputs.of_image()?);
+        let (digest, of_image) = (inputs.digest(now)?, inputs.of_image(now)?);
         drop(inputs);
         let below = Image::compile(&feeds)?;
         let snapshot = match left_out.is_empty() {
@@ -89,11 +89,16 @@ impl Compiled {
     }
 }
 
-fn out_of_cache(inputs: &Inputs, own: &Ruleset, state: &State) -> Result<Option<Image>> {
+fn out_of_cache(
+    inputs: &Inputs,
+    now: Timestamp,
+    own: &Ruleset,
+    state: &State,
+) -> Result<Option<Image>> {
     let Some(cache) = Cache::open(&state.image_cache()) else {
         return Ok(None);
     };
-    match cache.image(&inputs.of_image()?, &own.sources) {
+    match cache.image(&inputs.of_image(now)?, &own.sources) {
         Some(image) => image.overlay(own),
         None => Ok(None),
     }

@@ -19,6 +19,7 @@ fn a_fresh_copy_is_taken_as_long_as_its_file_is_the_same() {
         collection: None,
         key: None,
         limits: crate::feed::fetch::Limits::default(),
+        max_coverage: config.feeds[0].max_coverage,
     };
     crate::feed::update(&feed, state.root(), &[], Timestamp::UNIX_EPOCH).unwrap();
 
@@ -30,7 +31,7 @@ fn a_fresh_copy_is_taken_as_long_as_its_file_is_the_same() {
     let entries = |copy: Option<FreshCopy>| {
         let mut inputs = Inputs::read(&config, &state).unwrap();
         inputs.take(copy.into_iter().collect());
-        let (ruleset, _) = inputs.feeds_ruleset(false).unwrap();
+        let (ruleset, _) = inputs.feeds_ruleset(Timestamp::UNIX_EPOCH, false).unwrap();
         (ruleset.v4.len(), inputs.feeds[0].digest().unwrap())
     };
     let of_file = entries(None);

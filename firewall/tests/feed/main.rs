@@ -5,5 +5,6 @@
 mod data;
 mod hostile;
 mod misp;
+mod odd;
 mod scene;
 mod update;

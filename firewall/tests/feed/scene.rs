@@ -14,7 +14,7 @@ use firewall::{
         self, Feed, Outcome,
         fetch::Limits,
         format::Options,
-        guard::Guarded,
+        guard::{Guarded, coverage::MAX_COVERAGE},
         store::{Meta, Store},
     },
     inputs::StoredFeed,
@@ -110,6 +110,10 @@ impl Scene {
             server: None,
             collection: None,
             key: None,
+            max_coverage: MAX_COVERAGE,
+            max_age: None,
+            when_old: config::WhenOld::Keep,
+            hold: true,
         };
         let stored = StoredFeed::read(&feed, &State::new(self.state.path())).unwrap();
         stored.map(|stored| stored.guarded(protected).unwrap())
@@ -130,6 +134,7 @@ pub fn feed_at(location: &str) -> Feed {
             content: 100_000,
             time: Duration::from_secs(2),
         },
+        max_coverage: MAX_COVERAGE,
     }
 }
 

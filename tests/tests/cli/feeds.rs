@@ -162,3 +162,149 @@ fn a_feed_that_fails_is_said_and_shows_as_stalled() {
     assert_eq!(row["entries"], 1);
     assert_eq!(run(&product, &["why", "203.0.113.7"]).code, 1);
 }
+
+/// So many addresses.
+fn addresses(count: u32) -> String {
+    (0..count)
+        .map(|number| format!("198.18.0.{number}\n"))
+        .collect()
+}
+
+#[test]
+fn an_odd_list_is_in_quarantine_until_it_is_accepted() {
+    let product = with_feed(&format!("{}10.0.0.1\n", addresses(200)));
+    run(&product, &["feeds", "update"]);
+    let shown = || -> Value {
+        serde_json::from_str(&run(&product, &["feeds", "show", "mine", "--json"]).stdout).unwrap()
+    };
+    let good = shown();
+    assert_eq!(
+        (&good["state"], &good["troubles"], &good["quarantined"]),
+        (&json!("good"), &json!([]), &Value::Null)
+    );
+    assert_eq!(
+        (&good["copy"]["entries"], &good["in_force"]["covered_v4"]),
+        (&json!(201), &json!(200))
+    );
+    assert_eq!(
+        good["in_force"]["findings"],
+        json!([{"line": 201, "entry": "10.0.0.1/32", "rule": "special", "action": "left-out"}])
+    );
+    refused(
+        &product,
+        &["feeds", "accept", "mine"],
+        "nothing of feed mine is in quarantine",
+    );
+
+    fs::write(product.folder().join("feed.txt"), addresses(20)).unwrap();
+    let said = run(&product, &["feeds", "update"]);
+    let reason = "it has shrunk to 20 entries from 201";
+    assert!(
+        said.stdout.starts_with(&format!(
+            "mine: quarantined, the last good copy stays: {reason}"
+        )),
+        "{}",
+        said.stdout
+    );
+    let row = shown();
+    assert_eq!(
+        (&row["state"], &row["copy"], &row["quarantined"]["entries"]),
+        (&json!("quarantined"), &good["copy"], &json!(20))
+    );
+    let trouble = &row["troubles"][0];
+    assert!(
+        trouble["reason"].as_str().unwrap().contains(reason),
+        "{row}"
+    );
+    assert!(trouble["advice"].as_str().unwrap().contains("accept mine"));
+    let words = run(&product, &["feeds", "show", "mine"]);
+    assert_eq!(words.code, 1);
+    for part in [
+        "mine: quarantined since",
+        reason,
+        "line 201: 10.0.0.1/32 left out (special)",
+        "feeds/mine.held",
+        "to do (quarantined): 'firewall feeds accept mine'",
+    ] {
+        assert!(words.stdout.contains(part), "{part}: {}", words.stdout);
+    }
+    let list = run(&product, &["feeds"]).stdout;
+    assert!(
+        list.contains("quarantined since") && list.contains(reason),
+        "{list}"
+    );
+    assert_eq!(run(&product, &["why", "198.18.0.150"]).code, 1);
+
+    let said = run(&product, &["feeds", "accept", "mine"]);
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(
+        said.stdout.starts_with("mine: changed, 20 entries"),
+        "{}",
+        said.stdout
+    );
+    assert_eq!(run(&product, &["why", "198.18.0.150"]).code, 0);
+    assert_eq!(run(&product, &["why", "198.18.0.15"]).code, 1);
+    assert_eq!(shown()["state"], "good");
+    let audit = fs::read_to_string(product.state().join("audit.jsonl")).unwrap();
+    assert!(
+        audit.contains("\"verb\":\"accept\"") && audit.contains("\"feed\":\"mine\""),
+        "{audit}"
+    );
+    refused(
+        &product,
+        &["feeds", "show", "theirs"],
+        "there is no feed 'theirs'",
+    );
+}
+
+#[test]
+fn what_a_protect_list_has_is_held_unless_a_port_says_what_is_meant() {
+    let product = with_feed("203.0.113.7\n8.8.8.8\n9.0.0.0/8\n8.8.4.4:4444\n");
+    let list = product.folder().join("dns.json");
+    let text = "{\"name\": \"Public resolvers\", \"type\": \"cidr\", \"list\": \
+                [\"8.8.0.0/16\", \"9.9.9.9\"], \"version\": 1, \"description\": \"d\", \
+                \"matching_attributes\": [\"ip-dst\"]}\n";
+    fs::write(&list, text).unwrap();
+    let feed = fs::read_to_string(product.configuration()).unwrap();
+    let protect = format!("[[protect]]\nname = 'dns'\npath = '{}'\n", list.display());
+    product.configure(&format!("{feed}{protect}")).unwrap();
+    let said = run(&product, &["feeds", "update"]);
+    assert!(
+        said.stdout.contains("dns: changed, 2 entries"),
+        "{}",
+        said.stdout
+    );
+
+    let listed = || run(&product, &["list", "--feed", "mine"]).stdout;
+    assert_eq!(
+        listed(),
+        "203.0.113.7/32 mine enforce\n8.8.4.4:4444 mine enforce\n"
+    );
+    for (address, code) in [("203.0.113.7", 1), ("8.8.8.8", 0), ("9.1.2.3", 0)] {
+        assert_eq!(run(&product, &["why", address]).code, code, "{address}");
+    }
+    let why = run(&product, &["why", "8.8.8.8"]).stdout;
+    assert!(
+        why.contains("held for you: the protect list dns has it"),
+        "{why}"
+    );
+    let shown = run(&product, &["feeds", "show", "mine"]).stdout;
+    for part in [
+        "held         2 in or around addresses of dns",
+        "line 2: 8.8.8.8/32 held for you (dns)",
+        "line 3: 9.0.0.0/8 held for you (dns)",
+        "to do (held): 'firewall block' those that are bad",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let row = run(&product, &["feeds", "show", "mine", "--json"]).stdout;
+    let row: Value = serde_json::from_str(&row).unwrap();
+    assert_eq!(row["in_force"]["held"], json!({"dns": 2}));
+
+    // The operator may let all of the feed through.
+    product
+        .configure(&format!("{feed}hold = false\n{protect}"))
+        .unwrap();
+    assert_eq!(listed().lines().count(), 4);
+    assert_eq!(run(&product, &["why", "8.8.8.8"]).code, 1);
+}

@@ -170,9 +170,80 @@ fn few_entries_make_no_cache_and_remove_the_one_of_many() {
     );
     let scene = Scene::with_cache();
     fs::write(scene.product.folder().join("feed.txt"), "203.0.113.7\n").unwrap();
-    // The guard asks: a feed seldom loses all but one entry.
-    scene.done(&["feeds", "update"]);
+    // A feed seldom loses all but one entry: the operator is asked, and until then nothing changes.
+    assert_eq!(scene.run(&["feeds", "update"]).code, 1);
+    assert_eq!(scene.status()["feeds"][0]["entries"], 33_769);
+    assert!(scene.cache().exists());
+    scene.done(&["feeds", "accept", "test"]);
     assert!(!scene.cache().exists());
     scene.done(&["block", "192.0.2.1"]);
     assert!(!scene.cache().exists());
+}
+
+#[test]
+fn a_feed_that_is_too_old_leaves_and_comes_back_with_the_next_fetch() {
+    skip_unless!(
+        "a_feed_that_is_too_old_leaves_and_comes_back_with_the_next_fetch",
+        Netns
+    );
+    for (when_old, leaves) in [("keep", false), ("expire", true)] {
+        let mut scene = Scene::with_feed("enforce", &feed());
+        let configured = fs::read_to_string(scene.product.configuration()).unwrap();
+        let keys = format!("max_age = '48h'\nwhen_old = '{when_old}'\n");
+        scene
+            .product
+            .configure(&format!("{configured}{keys}"))
+            .unwrap();
+        scene.load_feed();
+        assert!(scene.cache().exists() && scene.drops("203.0.113.7"));
+
+        // The last good fetch was long ago; the files are the same.
+        let path = scene.product.state().join("feeds/test.json");
+        let mut meta: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        meta["copy"]["fetched_at"] = "2026-01-01T00:00:00Z".into();
+        fs::write(&path, meta.to_string()).unwrap();
+        // What is in force is what the files say by then, or not.
+        assert_eq!(scene.run(&["status"]).code, i32::from(leaves));
+        let state = scene.status()["feeds"][0]["state"].clone();
+        let word = if leaves { "expired since" } else { "old since" };
+        assert!(state.as_str().unwrap().starts_with(word), "{state}");
+        scene.done(&["block", "192.0.2.1"]);
+        assert_eq!(scene.run(&["status"]).code, 0);
+        assert_eq!(scene.drops("203.0.113.7"), !leaves);
+        let why = scene.json(&["why", "203.0.113.7"]).remove(0);
+        assert_eq!(why["agrees"], true, "{why}");
+        assert!(scene.drops("192.0.2.1"));
+
+        scene.done(&["feeds", "update"]);
+        assert!(scene.drops("203.0.113.7"));
+        assert_eq!(scene.status()["feeds"][0]["state"], "good");
+    }
+}
+
+#[test]
+fn a_protect_list_holds_what_feeds_list_of_it_and_lets_go() {
+    skip_unless!(
+        "a_protect_list_holds_what_feeds_list_of_it_and_lets_go",
+        Netns
+    );
+    let mut scene = Scene::with_feed("enforce", &feed());
+    let configured = fs::read_to_string(scene.product.configuration()).unwrap();
+    let list = scene.product.folder().join("list");
+    fs::write(&list, "203.0.113.7\n").unwrap();
+    let protect = format!("[[protect]]\nname = 'list'\npath = {list:?}\n");
+    scene
+        .product
+        .configure(&format!("{configured}{protect}"))
+        .unwrap();
+    scene.load_feed();
+    // The feed lists all of 203.0.113.0/24, which covers what is protected.
+    assert!(scene.cache().exists());
+    assert!(!scene.drops("203.0.113.8") && scene.drops("198.18.5.4"));
+    // Another list, and none: the image in the cache is not of these.
+    fs::write(&list, "198.18.5.4\n").unwrap();
+    scene.done(&["feeds", "update"]);
+    assert!(scene.drops("203.0.113.8") && !scene.drops("198.18.5.4"));
+    scene.product.configure(&configured).unwrap();
+    scene.done(&["reload"]);
+    assert!(scene.drops("203.0.113.8") && scene.drops("198.18.5.4"));
 }

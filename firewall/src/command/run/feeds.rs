@@ -44,11 +44,19 @@ impl Update {
         match &answer.outcome {
             Outcome::Changed(copy, _) => {
                 info!("feed {name}: changed, {} entries", copy.entries);
-                findings(copy)
-                    .iter()
-                    .for_each(|line| warn!("feed {name}: {line}"));
+                if !answer.said {
+                    findings(copy)
+                        .iter()
+                        .for_each(|line| warn!("feed {name}: {line}"));
+                }
             }
+            // Each refusal once, not at each retry.
+            _ if answer.said => {}
             Outcome::Unchanged => {}
+            Outcome::Quarantined(reason) => warn!(
+                "feed {name}: quarantined, the last good copy stays: {reason}; 'firewall feeds \
+                 accept {name}' takes it all the same"
+            ),
             Outcome::Failed(reason) => {
                 warn!("feed {name}: stalled, the last good copy stays: {reason}");
             }
@@ -61,7 +69,7 @@ impl Schedule {
     /// Starts an update of every feed that is due and not being updated.
     pub fn start_due(&mut self, filter: &Filter) {
         let now = Timestamp::now();
-        for feed in filter.config.active_feeds() {
+        for feed in filter.config.fetched_feeds() {
             if !self.under_way.contains(&feed.name) && due(filter, feed) <= now {
                 self.under_way.insert(feed.name.clone());
                 let request = Request::new(filter, feed);
@@ -94,7 +102,7 @@ impl Schedule {
     pub fn next_due(&self, filter: &Filter) -> Option<Timestamp> {
         let waiting = filter
             .config
-            .active_feeds()
+            .fetched_feeds()
             .filter(|it| !self.under_way.contains(&it.name));
         waiting.map(|feed| due(filter, feed)).min()
     }

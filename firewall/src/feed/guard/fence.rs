@@ -1,11 +1,8 @@
 //! The rules for the entries of one address family.
 
-use ipnet::IpNet;
-
 use crate::{address::Address, feed::format::Indicator};
 
 use super::Action;
-use crate::protected::Protected;
 
 /// A rule that an entry meets.
 pub(super) enum Rule<'a> {
@@ -41,23 +38,12 @@ pub(super) struct Fence<'a, A> {
 }
 
 impl<'a, A: Address> Fence<'a, A> {
-    /// `of_family` gives address and length of a prefix of this family.
-    pub(super) fn new(
-        shortest: u8,
-        protected: &'a [Protected],
-        of_family: impl Fn(IpNet) -> Option<(A, u8)>,
-    ) -> Self {
-        let mut all: Vec<_> = protected
-            .iter()
-            .filter_map(|it| {
-                let (address, length) = of_family(it.prefix)?;
-                Some((
-                    address.first(length),
-                    address.last(length),
-                    it.kind.as_str(),
-                ))
-            })
-            .collect();
+    /// `protected` has address, length and kind of each protected prefix.
+    pub(super) fn new(shortest: u8, protected: impl Iterator<Item = (A, u8, &'a str)>) -> Self {
+        let range = |(address, length, kind): (A, u8, &'a str)| {
+            (address.first(length), address.last(length), kind)
+        };
+        let mut all: Vec<_> = protected.map(range).collect();
         // The wider of two that begin together comes first and swallows the other.
         all.sort_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(&one.1)));
         all.dedup_by(|inner, outer| inner.1 <= outer.1);
@@ -91,6 +77,11 @@ impl<'a, A: Address> Fence<'a, A> {
         if indicator.length < self.shortest {
             return Some(Rule::Wider(self.shortest));
         }
+        self.meets(indicator)
+    }
+
+    /// Where the indicator meets protected addresses.
+    pub(super) fn meets(&self, indicator: &Indicator<A>) -> Option<Rule<'a>> {
         let (first, last) = (indicator.address, indicator.address.last(indicator.length));
         // Prefixes are apart or one contains the other: the neighbours in order tell which.
         let after = self.protected.partition_point(|outer| outer.0 <= first);

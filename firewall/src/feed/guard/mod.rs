@@ -3,6 +3,11 @@
 //! A feed that asks for everything is refused as a whole. Entries that are too wide, or that are
 //! nothing but protected addresses, are left out one by one; where an entry merely contains
 //! protected addresses it stays, and compiling the ruleset subtracts them.
+//!
+//! What is asked of new content only, and never again of a copy that was good or that the operator
+//! accepted: [`rejected`], [`size`] and [`coverage`].
+
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -20,7 +25,11 @@ use super::{
     format::{Indicator, Parsed},
 };
 
+pub mod coverage;
 mod fence;
+pub mod hold;
+pub mod rejected;
+pub mod size;
 
 use fence::{Fence, Rule};
 
@@ -40,6 +49,8 @@ pub enum Action {
     LeftOut,
     /// It is put in force without the protected addresses in it.
     Subtracted,
+    /// It is not put in force unless the operator says so: a protect list has addresses of it.
+    Held,
 }
 
 /// One entry that the guard did not take as it is.
@@ -49,7 +60,8 @@ pub struct Finding {
     pub line: u32,
     /// The entry.
     pub entry: IpNet,
-    /// The rule that it meets, for people: `wider than /8`, or the kind of protected address.
+    /// The rule that it meets, for people: `wider than /8`, the kind of protected address, or the
+    /// protect list that holds it.
     pub rule: String,
     /// What became of it.
     pub action: Action,
@@ -68,6 +80,8 @@ pub struct Guarded {
     pub left_out: usize,
     /// Indicators kept that contain protected addresses.
     pub subtracted: usize,
+    /// Indicators that are held, by protect list.
+    pub held: BTreeMap<String, usize>,
 }
 
 impl Guarded {
@@ -86,20 +100,26 @@ impl Guarded {
 
     fn record<A: Address>(&mut self, indicator: &Indicator<A>, rule: &Rule<'_>) {
         match rule.action() {
-            Action::LeftOut => self.left_out += 1,
             Action::Subtracted => self.subtracted += 1,
+            _ => self.left_out += 1,
         }
-        if self.findings.len() < FINDINGS_KEPT
-            && let Some(entry) = indicator.net()
-        {
-            self.findings.push(Finding {
-                line: indicator.line,
-                entry,
-                rule: rule.to_string(),
-                action: rule.action(),
-            });
+        if self.findings.len() < FINDINGS_KEPT {
+            let found = (rule.to_string(), rule.action());
+            self.findings.extend(finding(indicator, found));
         }
     }
+}
+
+fn finding<A: Address>(
+    indicator: &Indicator<A>,
+    (rule, action): (String, Action),
+) -> Option<Finding> {
+    Some(Finding {
+        line: indicator.line,
+        entry: indicator.net()?,
+        rule,
+        action,
+    })
 }
 
 /// The indicators of `parsed` that may be put in force, given the `protected` addresses.
@@ -111,11 +131,22 @@ pub fn check(parsed: &Parsed, protected: &[Protected]) -> Result<Guarded, Refuse
     check_not_garbage(parsed)?;
     check_not_everything(parsed)?;
     let mut guarded = Guarded::default();
-    guarded.v4 = Fence::new(SHORTEST_V4, protected, v4)
+    guarded.v4 = Fence::new(SHORTEST_V4, of_family(protected, v4))
         .keep(&parsed.v4, |it, rule| guarded.record(it, &rule));
-    guarded.v6 = Fence::new(SHORTEST_V6, protected, v6)
+    guarded.v6 = Fence::new(SHORTEST_V6, of_family(protected, v6))
         .keep(&parsed.v6, |it, rule| guarded.record(it, &rule));
     Ok(guarded)
+}
+
+/// Address, length and kind of the protected prefixes of one family.
+fn of_family<'a, A>(
+    protected: &'a [Protected],
+    family: impl Fn(IpNet) -> Option<(A, u8)>,
+) -> impl Iterator<Item = (A, u8, &'a str)> {
+    protected.iter().filter_map(move |it| {
+        let (address, length) = family(it.prefix)?;
+        Some((address, length, it.kind.as_str()))
+    })
 }
 
 fn v4(prefix: IpNet) -> Option<(u32, u8)> {

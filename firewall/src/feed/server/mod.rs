@@ -57,6 +57,12 @@ impl Server {
         }
     }
 
+    /// Whether what it lists comes and goes as a matter of course, so that its size says nothing: all
+    /// bans may end within an hour, and a community list of thousands comes in one answer.
+    pub fn comes_and_goes(self) -> bool {
+        self == Self::Crowdsec
+    }
+
     /// Asks.
     ///
     /// # Errors

@@ -1,0 +1,256 @@
+//! `feeds show`: every decision about one feed.
+
+use std::{collections::BTreeMap, io::Write};
+
+use anyhow::{Result, bail};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    finding_text,
+    standing::{Trouble, state, troubles},
+};
+use crate::{
+    command::{Ending, table, write_json},
+    config::{Direction, Feed, Mode},
+    feed::{
+        fetch::Version,
+        format::Format,
+        guard::{Action, Finding, coverage::coverage, hold::Hold},
+        store::{GoodCopy, Meta},
+    },
+    filter::Filter,
+    inputs::{Inputs, StoredFeed},
+};
+
+/// Findings that are shown to people.
+const SHOWN: usize = 20;
+
+/// The whole answer.
+#[derive(Debug, Serialize)]
+struct Shown {
+    name: String,
+    mode: Mode,
+    direction: Direction,
+    location: String,
+    /// `good`, `never-fetched`, or the first trouble.
+    state: &'static str,
+    troubles: Vec<Trouble>,
+    checked_at: Option<Timestamp>,
+    copy: Option<Copy>,
+    quarantined: Option<Copy>,
+    /// Entries of the last good copies, the newest last.
+    sizes: Vec<usize>,
+    /// What is left out of the good copy and subtracted from it, by what is protected now.
+    in_force: Option<InForce>,
+}
+
+/// A copy, good or in quarantine.
+#[derive(Debug, Serialize)]
+struct Copy {
+    format: Format,
+    fetched_at: Timestamp,
+    changed_at: Timestamp,
+    version: Version,
+    sha256: String,
+    entries: usize,
+    v4: usize,
+    v6: usize,
+    rejected: usize,
+}
+
+/// What the guard makes of the good copy.
+#[derive(Debug, Serialize)]
+struct InForce {
+    /// IPv4 addresses, each counted once.
+    covered_v4: u64,
+    /// IPv6 networks of /64 likewise.
+    covered_v6: u64,
+    left_out: usize,
+    subtracted: usize,
+    /// By protect list.
+    held: BTreeMap<String, usize>,
+    findings: Vec<Finding>,
+}
+
+/// Shows the feed `name`. Negative if something is wrong with it.
+pub(super) fn run(
+    filter: &Filter,
+    name: &str,
+    json: bool,
+    output: &mut dyn Write,
+) -> Result<Ending> {
+    let mut feeds = filter.config.all_feeds();
+    let Some(feed) = feeds.find(|feed| feed.name.as_str() == name) else {
+        bail!("there is no feed '{name}'; 'firewall feeds' lists them");
+    };
+    let now = Timestamp::now();
+    let meta = filter.state.feed_store(&feed.name).meta()?;
+    let shown = Shown::new(feed, &meta, in_force(filter, feed)?, now);
+    match json {
+        true => write_json(output, &shown)?,
+        false => write!(output, "{}", shown.text(filter, feed, &meta, now))?,
+    }
+    Ok(match shown.troubles.is_empty() {
+        true => Ending::Success,
+        false => Ending::Negative,
+    })
+}
+
+fn in_force(filter: &Filter, feed: &Feed) -> Result<Option<InForce>> {
+    let Some(stored) = StoredFeed::read(feed, &filter.state)? else {
+        return Ok(None);
+    };
+    let inputs = Inputs::read(&filter.config, &filter.state)?;
+    let guarded = match feed.mode {
+        Mode::Protect => stored.guarded(&[])?,
+        _ => stored.held(&inputs.protected, &Hold::new(&inputs.protect_lists(Err)?))?,
+    };
+    Ok(Some(InForce {
+        covered_v4: u64::try_from(coverage(&guarded.v4)).unwrap_or(u64::MAX),
+        covered_v6: u64::try_from(coverage(&guarded.v6).div_ceil(1 << 64)).unwrap_or(u64::MAX),
+        left_out: guarded.left_out,
+        subtracted: guarded.subtracted,
+        held: guarded.held,
+        findings: guarded.findings,
+    }))
+}
+
+impl Shown {
+    fn new(feed: &Feed, meta: &Meta, in_force: Option<InForce>, now: Timestamp) -> Self {
+        let troubles = troubles(feed, meta, now);
+        let state = match (troubles.first(), &meta.copy) {
+            (Some(first), _) => first.state,
+            (None, Some(_)) => "good",
+            (None, None) => "never-fetched",
+        };
+        Self {
+            name: feed.name.to_string(),
+            mode: feed.mode,
+            direction: feed.direction,
+            location: feed.location.to_string(),
+            state,
+            troubles,
+            checked_at: meta.checked_at,
+            copy: meta.copy.as_ref().map(Copy::of),
+            quarantined: meta.quarantined.as_ref().map(|it| Copy::of(&it.copy)),
+            sizes: meta.sizes.iter().copied().collect(),
+            in_force,
+        }
+    }
+
+    fn text(&self, filter: &Filter, feed: &Feed, meta: &Meta, now: Timestamp) -> String {
+        let mut lines = vec![
+            format!("{}: {}", self.name, state(&self.troubles, meta, now)),
+            format!("  from         {}", self.location),
+            format!("  mode         {}", self.mode.as_str()),
+        ];
+        if let Some(checked) = self.checked_at {
+            lines.push(format!("  checked      {}", time(checked, now)));
+        }
+        if let Some(copy) = &self.copy {
+            lines.extend(copy.lines(now));
+        }
+        if let Some(in_force) = &self.in_force {
+            lines.extend(in_force.lines());
+        }
+        if let Some(quarantined) = &self.quarantined {
+            let file = filter.state.feed_store(&feed.name);
+            lines.push(format!("in quarantine: {}", file.quarantine().display()));
+            lines.extend(quarantined.lines(now));
+        }
+        if self.in_force.as_ref().is_some_and(|it| !it.held.is_empty()) {
+            lines.push(format!(
+                "to do (held): 'firewall block' those that are bad; hold = false on {} lets all \
+                 of its entries through",
+                self.name
+            ));
+        }
+        let advice = self.troubles.iter();
+        lines.extend(advice.map(|it| format!("to do ({}): {}", it.state, it.advice)));
+        lines.join("\n") + "\n"
+    }
+}
+
+impl Copy {
+    fn of(copy: &GoodCopy) -> Self {
+        Self {
+            format: copy.format,
+            fetched_at: copy.fetched_at,
+            changed_at: copy.changed_at,
+            version: copy.version.clone(),
+            sha256: copy.digest.clone(),
+            entries: copy.entries,
+            v4: copy.v4,
+            v6: copy.v6,
+            rejected: copy.rejected,
+        }
+    }
+
+    fn lines(&self, now: Timestamp) -> Vec<String> {
+        let number = |count: usize| table::number(count as u64);
+        let version = [&self.version.etag, &self.version.last_modified];
+        let version = version
+            .into_iter()
+            .flatten()
+            .next()
+            .map_or("", String::as_str);
+        vec![
+            format!("  format       {}", self.format),
+            format!("  fetched      {}", time(self.fetched_at, now)),
+            format!("  changed      {}", time(self.changed_at, now)),
+            format!(
+                "  version      {} {version}",
+                &self.sha256[..self.sha256.len().min(12)]
+            )
+            .trim_end()
+            .to_owned(),
+            format!(
+                "  entries      {} ({} IPv4 and {} IPv6 prefixes)",
+                number(self.entries),
+                number(self.v4),
+                number(self.v6)
+            ),
+            format!("  rejected     {}", number(self.rejected)),
+        ]
+    }
+}
+
+impl InForce {
+    fn lines(&self) -> Vec<String> {
+        let number = |count: usize| table::number(count as u64);
+        let mut lines = vec![
+            format!(
+                "  covers       {} IPv4 addresses, {} IPv6 networks of /64",
+                table::number(self.covered_v4),
+                table::number(self.covered_v6)
+            ),
+            format!("  left out     {}", number(self.left_out)),
+            format!("  subtracted   {}", number(self.subtracted)),
+        ];
+        let held = self.held.iter();
+        lines.extend(held.map(|(list, count)| {
+            let count = number(*count);
+            format!("  held         {count} in or around addresses of {list}")
+        }));
+        let (held, others): (Vec<&Finding>, Vec<&Finding>) = self
+            .findings
+            .iter()
+            .partition(|finding| finding.action == Action::Held);
+        let shown = held.iter().take(SHOWN).chain(others.iter().take(SHOWN));
+        lines.extend(shown.map(|finding| format!("    {}", finding_text(finding))));
+        let all = self.left_out + self.subtracted + self.held.values().sum::<usize>();
+        let shown = held.len().min(SHOWN) + others.len().min(SHOWN);
+        if all > shown {
+            lines.push(format!(
+                "    and {} more; --json has up to 200",
+                number(all - shown)
+            ));
+        }
+        lines
+    }
+}
+
+fn time(time: Timestamp, now: Timestamp) -> String {
+    format!("{time:.0} ({})", table::ago(time, now))
+}

@@ -1,0 +1,172 @@
+//! How a feed stands: what is wrong with it, and what to do about that.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::table;
+use crate::{
+    config::{Feed, WhenOld},
+    feed::store::Meta,
+};
+
+/// One thing that is wrong with a feed.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// `quarantined`, `stalled`, `old` or `expired`.
+    pub state: &'static str,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, for people.
+    pub reason: String,
+    /// What to do, for people.
+    pub advice: String,
+}
+
+/// What is wrong with `feed` at `now`, by what is known about it.
+pub fn troubles(feed: &Feed, meta: &Meta, now: Timestamp) -> Vec<Trouble> {
+    let name = &feed.name;
+    let quarantined = meta.quarantined.as_ref().map(|quarantined| Trouble {
+        state: "quarantined",
+        since: quarantined.since,
+        reason: quarantined.reason.clone(),
+        advice: format!(
+            "'firewall feeds accept {name}' puts in force what it brought; otherwise the last good \
+             copy stays until the feed is within the limits again"
+        ),
+    });
+    let stalled = meta.stalled.as_ref().map(|stalled| Trouble {
+        state: "stalled",
+        since: stalled.since,
+        reason: stalled.reason.clone(),
+        advice: format!("'firewall feeds update {name}' tries again at once"),
+    });
+    let troubles = [quarantined, stalled, old(feed, meta, now)];
+    troubles.into_iter().flatten().collect()
+}
+
+fn old(feed: &Feed, meta: &Meta, now: Timestamp) -> Option<Trouble> {
+    let fetched = meta.copy.as_ref()?.fetched_at;
+    let since = fetched.checked_add(feed.max_age?).ok()?;
+    if !feed.is_old(fetched, now) {
+        return None;
+    }
+    let ago = table::ago(fetched, now);
+    let (state, becomes, advice) = match feed.when_old {
+        WhenOld::Keep => (
+            "old",
+            "in force all the same",
+            "look whether the provider has moved or given up the list",
+        ),
+        WhenOld::Expire => (
+            "expired",
+            "out of force",
+            "it comes back with the next good fetch",
+        ),
+    };
+    Some(Trouble {
+        state,
+        since,
+        reason: format!(
+            "the last good fetch was {ago}, longer than max_age, and its entries are {becomes}"
+        ),
+        advice: advice.to_owned(),
+    })
+}
+
+/// The state of a feed in a line.
+pub fn state(troubles: &[Trouble], meta: &Meta, now: Timestamp) -> String {
+    let one = |it: &Trouble| {
+        format!(
+            "{} since {}: {}",
+            it.state,
+            table::ago(it.since, now),
+            it.reason
+        )
+    };
+    match (troubles, &meta.copy) {
+        ([], Some(_)) => "good".to_owned(),
+        ([], None) => "never fetched".to_owned(),
+        (troubles, _) => troubles.iter().map(one).collect::<Vec<_>>().join("; "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Config,
+        feed::store::{Quarantined, Stalled},
+    };
+
+    /// The last good fetch of the table was at noon.
+    fn copy() -> serde_json::Value {
+        serde_json::json!({
+            "location": "/list", "format": "plain", "version": { "etag": null, "last_modified": null },
+            "fetched_at": "2026-11-23T12:00:00Z", "changed_at": "2026-11-23T12:00:00Z", "digest": "",
+            "entries": 1, "v4": 1, "v6": 0, "rejected": 0, "left_out": 0, "subtracted": 0,
+        })
+    }
+
+    fn meta(stalled: bool, quarantined: bool) -> Meta {
+        let since: Timestamp = "2026-11-23T13:00:00Z".parse().unwrap();
+        Meta {
+            copy: serde_json::from_value(copy()).unwrap(),
+            stalled: stalled.then(|| Stalled {
+                since,
+                reason: "away".to_owned(),
+            }),
+            quarantined: quarantined.then(|| Quarantined {
+                since,
+                reason: "shrunk".to_owned(),
+                copy: serde_json::from_value(copy()).unwrap(),
+            }),
+            ..Meta::default()
+        }
+    }
+
+    #[test]
+    fn a_feed_says_what_is_wrong_with_it() {
+        let (quarantined, stalled) = (
+            "quarantined since 2h ago: shrunk",
+            "stalled since 2h ago: away",
+        );
+        let old = "old since 60m ago: the last good fetch was 3h ago, longer than max_age, and its entries are in force";
+        let expired = "expired since 60m ago: the last good fetch was 3h ago, longer than max_age, and its entries are out";
+        let table = [
+            ("", meta(false, false), vec!["good"]),
+            ("", Meta::default(), vec!["never fetched"]),
+            ("", meta(true, false), vec![stalled]),
+            ("", meta(false, true), vec![quarantined]),
+            ("", meta(true, true), vec![quarantined, stalled]),
+            ("max_age = '3h'", meta(false, false), vec!["good"]),
+            ("max_age = '2h'", meta(false, false), vec![old]),
+            ("max_age = '2h'", meta(true, false), vec![stalled, old]),
+            ("max_age = '2h'", Meta::default(), vec!["never fetched"]),
+            (
+                "max_age = '2h'\nwhen_old = 'expire'",
+                meta(false, false),
+                vec![expired],
+            ),
+            (
+                "max_age = '3h'\nwhen_old = 'expire'",
+                meta(false, false),
+                vec!["good"],
+            ),
+        ];
+        let now = "2026-11-23T15:00:00Z".parse().unwrap();
+        for (keys, meta, expected) in table {
+            let text = format!("[[feed]]\nname = 'box'\npath = '/list'\n{keys}\n");
+            let config = Config::parse(&text, "firewall.toml").unwrap();
+            let said = state(&troubles(&config.feeds[0], &meta, now), &meta, now);
+            assert!(
+                expected.iter().all(|part| said.contains(part)),
+                "{keys}: {said}"
+            );
+            assert_eq!(
+                said.matches("; ").count() + 1,
+                expected.len(),
+                "{keys}: {said}"
+            );
+        }
+    }
+}
