@@ -1,4 +1,4 @@
-//! `feeds`: list, update, parse.
+//! `feeds`: list and update; the other commands are in files of their own.
 
 use std::io::Write;
 
@@ -7,11 +7,16 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Ending, ending, open, table, write_json};
+
+mod catalogue;
+mod compare;
+mod enable;
 mod parse;
+mod trial;
 
 use crate::{
     cli::{FeedsCommand, Options},
-    config::{Feed, Mode},
+    config::{Config, Feed, Mode},
     feed::{
         Outcome,
         fetch::Limits,
@@ -33,6 +38,16 @@ pub fn run(
 ) -> Result<Ending> {
     match command {
         Some(FeedsCommand::Parse(arguments)) => parse::run(&arguments, options.json, output),
+        Some(FeedsCommand::Compare) => compare::run(&open(options)?, options.json, output),
+        Some(FeedsCommand::Try(arguments)) => {
+            trial::run(&open(options)?, &arguments, options.json, output)
+        }
+        Some(FeedsCommand::Catalogue { name }) => {
+            let config = Config::load(options.config.as_deref())?;
+            catalogue::run(&config, name.as_ref(), options.json, output)
+        }
+        Some(FeedsCommand::Enable(arguments)) => enable::enable(options, &arguments, output),
+        Some(FeedsCommand::Disable { name }) => enable::disable(options, &name, output),
         Some(FeedsCommand::Update { name }) => {
             update_now(&open(options)?, name.as_deref(), options.json, output)
         }
@@ -87,7 +102,7 @@ fn list(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
         write!(output, "{}", table::text(&table))?;
     }
     if filter.config.feeds.is_empty() {
-        eprintln!("no feed is configured; etc/firewall.toml shows how");
+        eprintln!("no feed is configured; 'firewall feeds catalogue' lists those to choose from");
     }
     Ok(Ending::Success)
 }

@@ -22,6 +22,8 @@ use crate::{
     protected::Protected,
 };
 
+pub mod catalogue;
+pub mod coverage;
 pub mod decompress;
 pub mod fetch;
 pub mod format;
@@ -29,6 +31,7 @@ pub mod guard;
 pub mod http;
 pub mod journal;
 pub mod key;
+pub mod overlap;
 pub mod server;
 pub mod store;
 
