@@ -71,7 +71,9 @@ fn a_feed_is_switched_on_changed_and_off_by_name() {
 fn what_somebody_else_wrote_is_left_alone() {
     let product = product("[[feed]]\nname = 'cins'\npath = '/a'\n");
     run(&product, &["feeds", "enable", "feodo"]);
-    let edited = fs::read_to_string(file(&product, "feodo")).unwrap() + "interval = '2h'\n";
+    let edited = fs::read_to_string(file(&product, "feodo"))
+        .unwrap()
+        .replace("monitor", "enforce");
     let own = "# mine\n[[feed]]\nname = 'mine'\npath = '/b'\n".to_owned();
     for (name, content, why) in [
         ("feodo", edited, "was edited since it was written"),
@@ -114,7 +116,7 @@ fn what_is_dead_or_has_no_key_is_refused_and_nothing_is_written() {
     for (arguments, why) in [
         (vec!["spamhaus-edrop"], "use 'spamhaus-drop' instead"),
         (vec!["sslbl"], "use 'threatfox' instead"),
-        (vec!["spamhouse-drop"], "did you mean 'spamhaus-drop'?"),
+        (vec!["feodoo"], "did you mean 'feodo'?"),
         (vec!["threatfox"], "--key-file"),
         (vec!["threatfox", "--key-file", path], "there is no key in"),
         (vec!["feodo", "--key-file", path], "takes no key"),

@@ -20,7 +20,7 @@ fn gateway() -> Product {
         (
             "scan",
             "mode = 'enforce'\ndirection = 'in'",
-            "192.0.2.128/25\n192.0.2.7:22/tcp\n2001:db8:5::7\n",
+            "198.18.0.128/25\n198.18.1.7:22/tcp\n2001:db8:5::7\n",
         ),
         ("watch", "mode = 'monitor'", "198.51.100.128/25\n"),
     ] {
@@ -33,7 +33,7 @@ fn gateway() -> Product {
     product.configure(&configuration).unwrap();
     assert_eq!(run(&product, &["feeds", "update"]).code, 3);
     run(&product, &["allow", "203.0.113.128/25"]);
-    run(&product, &["block", "192.0.2.66"]);
+    run(&product, &["block", "198.51.100.66"]);
     product
 }
 
@@ -50,7 +50,7 @@ fn another_gateway_drops_what_this_one_exports() {
     assert_eq!(
         text.lines().skip(1).collect::<Vec<_>>(),
         [
-            "192.0.2.66",
+            "198.51.100.66",
             "203.0.113.0/25",
             "2001:db8:bad::/48",
             "198.51.100.7:443/tcp",
@@ -71,11 +71,11 @@ fn another_gateway_drops_what_this_one_exports() {
         assert_eq!(run(&there, &["feeds", "update"]).code, 3, "{format}");
         for (address, blocked) in [
             ("203.0.113.9", true),
-            ("192.0.2.66", true),
+            ("198.51.100.66", true),
             ("2001:db8:bad::1", true),
             ("203.0.113.200", false),
             ("198.51.100.200", false),
-            ("192.0.2.200", false),
+            ("198.18.0.200", false),
         ] {
             let code = run(&there, &["why", address]).code;
             assert_eq!(code == 1, blocked, "{format}: {address}");
@@ -173,7 +173,7 @@ fn nft_and_ipset_take_their_exports() {
         ("drop_out_v4", "203.0.113.200", false),
         ("drop_out_v4_ports", "198.51.100.7,tcp:443", true),
         ("drop_out_v6_ports", "2001:db8::7,udp:53", true),
-        ("drop_in_v4", "192.0.2.200", true),
+        ("drop_in_v4", "198.18.0.200", true),
         ("monitor_out_v4", "198.51.100.200", true),
     ] {
         let (found, said) =
