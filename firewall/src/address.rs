@@ -114,6 +114,21 @@ macro_rules! address {
 address!(u32, Ipv4Addr, V4);
 address!(u128, Ipv6Addr, V6);
 
+/// The fewest prefixes that cover the addresses from `first` to `last`, in order; none if they are
+/// reversed.
+pub fn cover<A: Address>(first: A, last: A) -> impl Iterator<Item = (A, u8)> {
+    let mut rest = Some(first);
+    std::iter::from_fn(move || {
+        let address = rest.filter(|&address| address <= last)?;
+        let mut length = A::BITS - address.trailing_zeros();
+        while address.last(length) > last {
+            length += 1;
+        }
+        rest = address.last(length).next();
+        Some((address, length))
+    })
+}
+
 /// A prefix of either family as integers: address (host bits as given) and length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prefix {

@@ -6,7 +6,12 @@ use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 
 use crate::{
-    feed::format::{Column, Format, Options as FormatOptions, Separator},
+    config::{Direction, Mode},
+    export::Format as ExportFormat,
+    feed::{
+        format::{Column, Format, Options as FormatOptions, Separator},
+        store::Name,
+    },
     subject::Subject,
 };
 
@@ -77,6 +82,8 @@ pub enum Command {
     Replay(Replay),
     /// Look after feeds; alone it lists them
     Feeds(Feeds),
+    /// Print what is dropped here, for another gateway's feed or for another program
+    Export(Export),
     /// Look after the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -178,6 +185,28 @@ pub struct Replay {
     pub no_kernel: bool,
 }
 
+/// `export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// What to write; plain unless --json asks for json
+    #[arg(long)]
+    pub format: Option<ExportFormat>,
+    /// Only what a feed of this direction would drop: out (C&C addresses) or in (attackers)
+    #[arg(long, value_parser = parse_direction)]
+    pub direction: Option<Direction>,
+    /// What is only monitored as well
+    #[arg(long)]
+    pub monitored: bool,
+}
+
+fn parse_direction(name: &str) -> Result<Direction, String> {
+    match name {
+        "out" => Ok(Direction::Out),
+        "in" => Ok(Direction::In),
+        _ => Err(format!("'{name}' is neither out nor in")),
+    }
+}
+
 /// `feeds`
 #[derive(Debug, Args)]
 pub struct Feeds {
@@ -208,6 +237,41 @@ pub enum FeedsCommand {
     },
     /// Read a file as a feed would be read, and say what is in it; changes nothing
     Parse(Parse),
+    /// Say what each feed is worth beside the others: size, overlap, churn, hits
+    Compare,
+    /// Say what would change if a list were a feed that drops; changes nothing
+    Try(Try),
+    /// Show the feeds that can be switched on by name, or all that is known about one
+    Catalogue {
+        /// Only this feed
+        name: Option<Name>,
+    },
+    /// Switch a feed of the catalogue on: writes conf.d/feed-NAME.toml and takes it into force
+    Enable(Enable),
+    /// Switch off what 'enable' switched on
+    Disable {
+        /// Name in the catalogue
+        name: Name,
+    },
+}
+
+/// `feeds enable`
+#[derive(Debug, Args)]
+pub struct Enable {
+    /// Name in the catalogue
+    pub name: Name,
+    /// What is done with its addresses: monitor (count and report) or enforce (drop)
+    #[arg(long, default_value = "monitor", value_parser = parse_mode)]
+    pub mode: Mode,
+    /// File with the key, for a feed that needs one
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+fn parse_mode(name: &str) -> Result<Mode, String> {
+    let modes = [Mode::Monitor, Mode::Enforce];
+    let found = modes.into_iter().find(|mode| mode.as_str() == name);
+    found.ok_or_else(|| format!("'{name}' is neither monitor nor enforce"))
 }
 
 /// `feeds parse`
@@ -215,6 +279,28 @@ pub enum FeedsCommand {
 pub struct Parse {
     /// File; gzip, zstd and zip are unpacked
     pub file: PathBuf,
+    /// How it is read.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// `feeds try`
+#[derive(Debug, Args)]
+pub struct Try {
+    /// File or http(s) address; gzip, zstd and zip are unpacked
+    #[arg(value_name = "FILE|URL")]
+    pub source: String,
+    /// How it is read.
+    #[command(flatten)]
+    pub reading: Reading,
+    /// What its addresses are: called from inside (out) or attackers (in)
+    #[arg(long, default_value = "out", value_parser = parse_direction)]
+    pub direction: Direction,
+}
+
+/// How a list is read: what a `[[feed]]` says of it.
+#[derive(Debug, Args)]
+pub struct Reading {
     /// Format of the file, one of those in docs/feeds.md; auto finds it out
     #[arg(long, default_value = "auto", value_parser = parse_format)]
     pub format: Wanted,
@@ -236,7 +322,7 @@ pub struct Parse {
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted(pub Option<Format>);
 
-impl Parse {
+impl Reading {
     /// What the format needs to know.
     pub fn options(&self) -> FormatOptions {
         let column = |text: &String| match text.parse() {

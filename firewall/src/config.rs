@@ -229,7 +229,7 @@ impl Config {
         if path.is_some() || main.exists() {
             config.add_file(main)?;
         }
-        for file in drop_ins(main)? {
+        for file in drop_ins(path)? {
             config.add_file(&file)?;
         }
         Ok(config)
@@ -298,8 +298,14 @@ impl Config {
     }
 }
 
-fn drop_ins(main: &Path) -> Result<Vec<PathBuf>> {
-    let folder = main.with_file_name("conf.d");
+/// The folder of the further files beside the configuration file `path`, or beside the default one.
+pub fn drop_in_folder(path: Option<&Path>) -> PathBuf {
+    path.unwrap_or(Path::new(DEFAULT_PATH))
+        .with_file_name("conf.d")
+}
+
+fn drop_ins(path: Option<&Path>) -> Result<Vec<PathBuf>> {
+    let folder = drop_in_folder(path);
     if !folder.is_dir() {
         return Ok(Vec::new());
     }

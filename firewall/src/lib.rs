@@ -13,6 +13,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod dataplane;
+pub mod export;
 pub mod feed;
 pub mod file;
 pub mod filter;

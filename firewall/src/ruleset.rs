@@ -159,6 +159,12 @@ impl Ruleset {
             .context("there are more than 65,535 sources; switch feeds off")
     }
 
+    /// The source of that name and wish, if it is one of them.
+    pub fn find(&self, name: &str, wish: Wish) -> Option<SourceId> {
+        let same = |source: &Source| source.name == name && source.wish == wish;
+        SourceId::try_from(self.sources.iter().position(same)?).ok()
+    }
+
     /// Adds what an operator wrote as an entry of `source`, for each protocol that it means.
     pub fn add(&mut self, subject: &Subject, source: SourceId) {
         let Some(port) = subject.port else {

@@ -1,4 +1,4 @@
-//! `feeds`: list, show, update, accept, parse.
+//! `feeds`: list and update; the other commands are in files of their own.
 
 use std::io::Write;
 
@@ -9,13 +9,17 @@ use serde_json::json;
 
 use super::{Ending, ending, open, table, write_json};
 mod accept;
+mod catalogue;
+mod compare;
+mod enable;
 mod parse;
 mod show;
 pub mod standing;
+mod trial;
 
 use crate::{
     cli::{FeedsCommand, Options},
-    config::{Feed, Mode},
+    config::{Config, Feed, Mode},
     feed::{
         Outcome,
         fetch::Limits,
@@ -37,6 +41,16 @@ pub fn run(
 ) -> Result<Ending> {
     match command {
         Some(FeedsCommand::Parse(arguments)) => parse::run(&arguments, options.json, output),
+        Some(FeedsCommand::Compare) => compare::run(&open(options)?, options.json, output),
+        Some(FeedsCommand::Try(arguments)) => {
+            trial::run(&open(options)?, &arguments, options.json, output)
+        }
+        Some(FeedsCommand::Catalogue { name }) => {
+            let config = Config::load(options.config.as_deref())?;
+            catalogue::run(&config, name.as_ref(), options.json, output)
+        }
+        Some(FeedsCommand::Enable(arguments)) => enable::enable(options, &arguments, output),
+        Some(FeedsCommand::Disable { name }) => enable::disable(options, &name, output),
         Some(FeedsCommand::Update { name }) => {
             update_now(&open(options)?, name.as_deref(), options.json, output)
         }
@@ -96,7 +110,7 @@ fn list(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
         write!(output, "{}", table::text(&table))?;
     }
     if none {
-        eprintln!("no feed is configured; etc/firewall.toml shows how");
+        eprintln!("no feed is configured; 'firewall feeds catalogue' lists those to choose from");
     }
     Ok(Ending::Success)
 }

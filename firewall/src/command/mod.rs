@@ -4,6 +4,7 @@
 mod advice;
 mod config;
 mod edit;
+mod export;
 mod feeds;
 mod hosts;
 mod list;
@@ -63,6 +64,7 @@ pub fn run(cli: Cli, output: &mut dyn Write) -> Result<Ending> {
         Command::Why(arguments) => why::run(&open(options)?, &arguments, json, output),
         Command::Replay(arguments) => replay::run(&open(options)?, &arguments, json, output),
         Command::Feeds(arguments) => feeds::run(options, arguments.command, output),
+        Command::Export(arguments) => export::run(&open(options)?, &arguments, json, output),
         Command::Config(_) => config::check(options, output),
         Command::Reload => reload::run(&open(options)?),
     }

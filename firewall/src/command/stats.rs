@@ -89,7 +89,7 @@ fn ledger(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
 }
 
 /// Hits by what their class stands for, of all generations.
-fn by_class(filter: &Filter) -> Result<BTreeMap<RecordedClass, Count>> {
+pub(super) fn by_class(filter: &Filter) -> Result<BTreeMap<RecordedClass, Count>> {
     let mut totals: Totals = state::read_json(&filter.state.totals())?.unwrap_or_default();
     for number in filter.dataplane.generations()? {
         if let Some(record) = filter.records().read(number)? {

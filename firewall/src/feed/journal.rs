@@ -52,6 +52,38 @@ impl Since {
     }
 }
 
+/// How many entries came and went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Churn {
+    /// Came.
+    pub added: u64,
+    /// Went.
+    pub removed: u64,
+}
+
+/// What came and went from `begin` on, as far back as the file tells; a first load is not counted.
+///
+/// # Errors
+/// The journal is there and cannot be read.
+pub(super) fn churn(path: &Path, begin: Timestamp) -> Result<Churn> {
+    let content = file::read(path)?.unwrap_or_default();
+    let content = String::from_utf8_lossy(&content);
+    let mut churn = Churn::default();
+    for (_, sign, _) in content
+        .lines()
+        .rev()
+        .filter_map(record)
+        .take_while(|it| it.0 >= begin)
+    {
+        match sign {
+            "+" => churn.added += 1,
+            "-" => churn.removed += 1,
+            _ => {}
+        }
+    }
+    Ok(churn)
+}
+
 /// The lines of a first load.
 pub(super) fn first_load(new: &Parsed, now: Timestamp) -> String {
     format!("{now:.0} = {} entries\n", new.entries)
@@ -229,6 +261,10 @@ mod tests {
              2026-11-23T15:00:01Z - 192.0.2.2/32\n\
              2026-11-23T15:00:02Z + 192.0.2.2/32\n"
         );
+        let came_and_went = |from| churn(&path, time(from)).unwrap();
+        for (from, added, removed) in [(0, 2, 1), (2, 1, 0), (3, 0, 0)] {
+            assert_eq!(came_and_went(from), Churn { added, removed });
+        }
         let table = [
             ("192.0.2.1/32", Since::FirstLoad(time(0))),
             ("192.0.2.2/32", Since::Added(time(2))),

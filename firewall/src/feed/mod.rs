@@ -12,7 +12,7 @@ use crate::feed::{
     decompress::decompress,
     fetch::{Fetched, Limits, Location, Version, fetch},
     format::{Format, How, Options, Parsed},
-    guard::{Guarded, coverage, rejected, size},
+    guard::{Guarded, rejected, size},
     key::Key,
     server::{Question, Server},
     store::{GoodCopy, Meta, Name, Quarantined, Stalled, Store},
@@ -22,6 +22,8 @@ use crate::{
     protected::Protected,
 };
 
+pub mod catalogue;
+pub mod coverage;
 pub mod decompress;
 pub mod fetch;
 pub mod format;
@@ -29,6 +31,7 @@ pub mod guard;
 pub mod http;
 pub mod journal;
 pub mod key;
+pub mod overlap;
 pub mod server;
 pub mod store;
 
@@ -313,7 +316,7 @@ fn objection(
     let compares = !feed.server.is_some_and(Server::comes_and_goes);
     let size = compares.then(|| size::objection(sizes, parsed.entries));
     size.flatten().or_else(|| {
-        let objection = coverage::objection(guarded, feed.max_coverage)?;
+        let objection = guard::coverage::objection(guarded, feed.max_coverage)?;
         Some(format!("{objection}; max_coverage sets another"))
     })
 }

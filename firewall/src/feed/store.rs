@@ -20,7 +20,7 @@ use super::{
     fetch::{Location, Version},
     format::{Format, How, Options},
     guard::Finding,
-    journal::{self, Since},
+    journal::{self, Churn, Since},
 };
 use crate::{address::Prefix, file};
 
@@ -192,6 +192,14 @@ impl Store {
     /// The journal is there and cannot be read.
     pub fn since(&self, prefix: Prefix) -> Result<Option<Since>> {
         journal::since(&self.journal, prefix)
+    }
+
+    /// How many entries came and went from `begin` on.
+    ///
+    /// # Errors
+    /// The journal is there and cannot be read.
+    pub fn churn(&self, begin: Timestamp) -> Result<Churn> {
+        journal::churn(&self.journal, begin)
     }
 
     /// Writes what is known about the feed.

@@ -20,6 +20,7 @@ use class::Sets;
 mod block;
 mod class;
 mod first_level;
+mod listing;
 mod overlay;
 mod ports;
 mod steps;
@@ -30,6 +31,7 @@ mod v4;
 mod v6;
 
 pub use class::{Class, MAX_CLASSES};
+pub use listing::Listing;
 
 /// A compiled ruleset. Immutable: another ruleset is another image.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 //! Ports that are listed on their own. The layout is described in [`firewall_common::image::ports`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Result, ensure};
 use firewall_common::{
     class::ClassId,
     image::ports::{MAX_PORTS, PortEntry, is_v6, service},
 };
+use ipnet::IpNet;
 
 use super::{
     class::{ALLOWED, Numbering, PORTS, SetId, Sets},
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     address::Address,
     ruleset::{self, Entry, Protocol},
+    subject::{Port, Subject},
 };
 
 /// A port and the set of sources that name it, or all of its address.
@@ -24,6 +26,26 @@ pub struct ListedPort {
     key: [u64; 3],
     /// Those sources.
     pub set: SetId,
+}
+
+impl ListedPort {
+    /// The port, with its address.
+    pub fn subject(&self) -> Subject {
+        let [high, low, service] = self.key;
+        let address: IpAddr = match is_v6(service) {
+            true => Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)).into(),
+            false => Ipv4Addr::from_bits(low as u32).into(),
+        };
+        let number = (service >> 16) as u8;
+        let protocol = Protocol::ALL.into_iter().find(|it| *it as u8 == number);
+        Subject {
+            prefix: IpNet::from(address),
+            port: Some(Port {
+                number: service as u16,
+                protocol,
+            }),
+        }
+    }
 }
 
 /// `entries`, and for each address of `ports` one that says so to whom looks it up.

@@ -170,6 +170,33 @@ fn addresses(count: u32) -> String {
         .collect()
 }
 
+/// Every command that shows a feed says why it is in quarantine.
+fn says_what_is_odd(product: &tests::product::Product, row: &Value, reason: &str) {
+    let trouble = &row["troubles"][0];
+    assert!(
+        trouble["reason"].as_str().unwrap().contains(reason),
+        "{row}"
+    );
+    assert!(trouble["advice"].as_str().unwrap().contains("accept mine"));
+    let words = run(product, &["feeds", "show", "mine"]);
+    assert_eq!(words.code, 1);
+    for part in [
+        "mine: quarantined since",
+        reason,
+        "line 201: 10.0.0.1/32 left out (special)",
+        "feeds/mine.held",
+        "to do (quarantined): 'firewall feeds accept mine'",
+    ] {
+        assert!(words.stdout.contains(part), "{part}: {}", words.stdout);
+    }
+    let list = run(product, &["feeds"]).stdout;
+    assert!(
+        list.contains("quarantined since") && list.contains(reason),
+        "{list}"
+    );
+    assert_eq!(run(product, &["why", "198.18.0.150"]).code, 1);
+}
+
 #[test]
 fn an_odd_list_is_in_quarantine_until_it_is_accepted() {
     let product = with_feed(&format!("{}10.0.0.1\n", addresses(200)));
@@ -211,29 +238,7 @@ fn an_odd_list_is_in_quarantine_until_it_is_accepted() {
         (&row["state"], &row["copy"], &row["quarantined"]["entries"]),
         (&json!("quarantined"), &good["copy"], &json!(20))
     );
-    let trouble = &row["troubles"][0];
-    assert!(
-        trouble["reason"].as_str().unwrap().contains(reason),
-        "{row}"
-    );
-    assert!(trouble["advice"].as_str().unwrap().contains("accept mine"));
-    let words = run(&product, &["feeds", "show", "mine"]);
-    assert_eq!(words.code, 1);
-    for part in [
-        "mine: quarantined since",
-        reason,
-        "line 201: 10.0.0.1/32 left out (special)",
-        "feeds/mine.held",
-        "to do (quarantined): 'firewall feeds accept mine'",
-    ] {
-        assert!(words.stdout.contains(part), "{part}: {}", words.stdout);
-    }
-    let list = run(&product, &["feeds"]).stdout;
-    assert!(
-        list.contains("quarantined since") && list.contains(reason),
-        "{list}"
-    );
-    assert_eq!(run(&product, &["why", "198.18.0.150"]).code, 1);
+    says_what_is_odd(&product, &row, reason);
 
     let said = run(&product, &["feeds", "accept", "mine"]);
     assert_eq!(said.code, 3, "{}", said.stderr);

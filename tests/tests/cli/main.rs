@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod catalogue;
 mod configuration;
+mod export;
 mod feeds;
 mod lists;
 mod pipes;

@@ -22,6 +22,9 @@ fn json_output_parses_line_by_line() {
         vec!["why", "203.0.113.7", "192.0.2.1"],
         vec!["feeds"],
         vec!["feeds", "update"],
+        vec!["feeds", "catalogue"],
+        vec!["feeds", "compare"],
+        vec!["export"],
         vec!["config", "check"],
         vec!["unblock", "203.0.113.7"],
     ] {

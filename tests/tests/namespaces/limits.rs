@@ -70,7 +70,12 @@ fn what_memory_cannot_hold_is_refused_and_the_generation_before_stays() {
     assert!(scene.drops(BAD));
 
     // Where it is compiled.
-    scene.done(&["feeds", "update"]);
+    assert_eq!(
+        scene.run(&["feeds", "update"]).code,
+        1,
+        "grown beyond measure"
+    );
+    scene.done(&["feeds", "accept", "test"]);
     assert!(!scene.drops(BAD) && scene.drops("198.18.0.1"));
     let before = scene.generation();
     fs::remove_file(scene.product.state().join("image.cache")).unwrap();

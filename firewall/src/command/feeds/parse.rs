@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    cli::Parse,
+    cli::{Parse, Reading},
     command::{Ending, table, write_json},
     feed::{
         decompress::decompress,
@@ -22,23 +22,27 @@ const SHOWN: usize = 20;
 pub(super) fn run(arguments: &Parse, json: bool, output: &mut dyn Write) -> Result<Ending> {
     let path = arguments.file.display();
     let bytes = fs::read(&arguments.file).with_context(|| format!("cannot read {path}"))?;
-    let refused = || format!("{path} would be refused");
-    let content = decompress(&bytes, Limits::default().content).with_context(refused)?;
-    let how = How {
-        options: arguments.options(),
-        at: Some(Timestamp::now()),
-    };
-    how.options.check(arguments.format.0)?;
-    let (format, parsed) = match arguments.format.0 {
-        Some(format) => format::parse(format, &how, &content).map(|parsed| (format, parsed)),
-        None => format::detect_and_parse(&how, &content),
-    }
-    .with_context(refused)?;
+    let (format, parsed) =
+        read(&arguments.reading, &bytes).with_context(|| format!("{path} would be refused"))?;
     match json {
         true => write_json(output, &row(arguments, format, &parsed))?,
         false => write_text(arguments, format, &parsed, output)?,
     }
     Ok(Ending::Success)
+}
+
+/// What a list says, read as a feed of these keys would be.
+pub(super) fn read(reading: &Reading, bytes: &[u8]) -> Result<(Format, Parsed)> {
+    let content = decompress(bytes, Limits::default().content)?;
+    let how = How {
+        options: reading.options(),
+        at: Some(Timestamp::now()),
+    };
+    how.options.check(reading.format.0)?;
+    Ok(match reading.format.0 {
+        Some(format) => (format, format::parse(format, &how, &content)?),
+        None => format::detect_and_parse(&how, &content)?,
+    })
 }
 
 fn row(arguments: &Parse, format: Format, parsed: &Parsed) -> Value {

@@ -96,7 +96,11 @@ impl Daemon {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hangup.recv() => self.reload(),
+                _ = hangup.recv() => {
+                    self.reload();
+                    // A feed that is new in the configuration is due at once.
+                    look = Instant::now();
+                }
                 Some(()) = network.recv() => look = look.min(Instant::now() + SETTLE),
                 Some(()) = folder.recv() => look = look.min(Instant::now() + SETTLE),
                 Some(update) = self.schedule.finished() => {

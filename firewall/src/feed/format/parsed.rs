@@ -11,7 +11,7 @@ use super::{
 };
 
 use crate::{
-    address::{Address, Prefix},
+    address::{Address, Prefix, cover},
     ruleset::{Entry, SourceId},
     subject::{Port, Subject},
 };
@@ -58,20 +58,12 @@ impl<A: Address> Indicator<A> {
         first: A,
         last: A,
     ) -> bool {
-        let mut rest = (first <= last).then_some(first);
-        while let Some(address) = rest.filter(|&address| address <= last) {
-            let mut length = A::BITS - address.trailing_zeros();
-            while address.last(length) > last {
-                length += 1;
-            }
-            to.push(Self {
-                address,
-                line,
-                length,
-                port,
-            });
-            rest = address.last(length).next();
-        }
+        to.extend(cover(first, last).map(|(address, length)| Self {
+            address,
+            line,
+            length,
+            port,
+        }));
         first <= last
     }
 

@@ -139,10 +139,10 @@ pub fn check(parsed: &Parsed, protected: &[Protected]) -> Result<Guarded, Refuse
 }
 
 /// Address, length and kind of the protected prefixes of one family.
-fn of_family<'a, A>(
-    protected: &'a [Protected],
+fn of_family<A>(
+    protected: &[Protected],
     family: impl Fn(IpNet) -> Option<(A, u8)>,
-) -> impl Iterator<Item = (A, u8, &'a str)> {
+) -> impl Iterator<Item = (A, u8, &str)> {
     protected.iter().filter_map(move |it| {
         let (address, length) = family(it.prefix)?;
         Some((address, length, it.kind.as_str()))

@@ -1,0 +1,275 @@
+//! `feeds try`: what would change if a list were a feed that drops.
+
+use std::{collections::BTreeSet, io::Write, net::IpAddr, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use firewall_common::ledger::Direction as Way;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::Try,
+    command::{Ending, table, write_json},
+    config::{Direction, Ports},
+    dataplane::service,
+    feed::{
+        coverage::{Coverage, Part},
+        fetch::{Fetched, Limits, Location, Version, fetch},
+        format::{Format, Parsed},
+        guard::{self, Guarded},
+    },
+    filter::Filter,
+    image::Listing,
+    inputs::Inputs,
+    ledger::{Entry, Key},
+    ruleset::{Protocol, Ruleset, Wish},
+    subject::{Port, Subject},
+};
+
+/// Hosts that are shown to people.
+const SHOWN: usize = 20;
+
+/// What is found.
+struct Found {
+    format: Format,
+    parsed: Parsed,
+    guarded: Guarded,
+    counts: Counts,
+    hits: Vec<(Key, Entry)>,
+}
+
+/// Distinct entries that may be put in force, by what is listed now.
+#[derive(Default)]
+struct Counts {
+    /// Nobody lists any of it.
+    new: usize,
+    /// Somebody lists some of it.
+    partly: usize,
+    /// Dropped already, all of it.
+    dropped: usize,
+    /// Listed already, all of it, and some only monitored.
+    monitored: usize,
+    /// Some of it is on the operator's allow list, and stays reachable.
+    allowed: usize,
+}
+
+pub(super) fn run(
+    filter: &Filter,
+    arguments: &Try,
+    json: bool,
+    output: &mut dyn Write,
+) -> Result<Ending> {
+    let refused = || format!("{} would be refused", arguments.source);
+    let bytes = content(&arguments.source)?;
+    let (format, parsed) = super::parse::read(&arguments.reading, &bytes).with_context(refused)?;
+    let now = Timestamp::now();
+    let inputs = Inputs::read(&filter.config, &filter.state)?;
+    let guarded = guard::check(&parsed, &inputs.protected).with_context(refused)?;
+    let new = subjects(&guarded, format.ports());
+    let allow: Vec<Subject> = inputs.lists.allow.live(now).map(|(it, _)| it).collect();
+    let (ruleset, _) = inputs.ruleset(now, true)?;
+    let counts = count(&new, &Listing::of(&ruleset)?, &allow)?;
+    let (ledger, _) = filter.ledger()?;
+    let hits = hits(&new, &allow, ledger, arguments.direction)?;
+    let found = Found {
+        format,
+        parsed,
+        guarded,
+        counts,
+        hits,
+    };
+    match json {
+        true => write_json(output, &row(arguments, &found))?,
+        false => write_text(arguments, &found, now, output)?,
+    }
+    Ok(Ending::Success)
+}
+
+fn content(source: &str) -> Result<Vec<u8>> {
+    let location = match source.contains("://") {
+        true => source.parse()?,
+        false => Location::File(std::path::absolute(PathBuf::from(source))?),
+    };
+    match fetch(&location, None, &Version::default(), &Limits::default())? {
+        Fetched::Content(content, _) => Ok(content),
+        Fetched::Unchanged => bail!("{location} brought nothing; try again"),
+    }
+}
+
+/// What would be put in force, each entry once.
+fn subjects(guarded: &Guarded, ports: Ports) -> BTreeSet<Subject> {
+    let v4 = guarded.v4.iter().filter_map(|it| it.subject());
+    let v6 = guarded.v6.iter().filter_map(|it| it.subject());
+    let whole = |mut subject: Subject| {
+        subject.port = subject.port.filter(|_| ports == Ports::Exact);
+        subject
+    };
+    v4.chain(v6).map(whole).collect()
+}
+
+fn count(new: &BTreeSet<Subject>, listing: &Listing, allow: &[Subject]) -> Result<Counts> {
+    let dropped = Coverage::of(listing, |class| class.actions.drops())?;
+    let listed = Coverage::of(listing, |class| {
+        !class.sources.is_empty() && !class.actions.is_exempt()
+    })?;
+    let mut counts = Counts::default();
+    for subject in new {
+        let touches = |it: &Subject| it.covers(subject) || subject.prefix.contains(&it.prefix);
+        counts.allowed += usize::from(allow.iter().any(touches));
+        match (listed.part(subject), dropped.part(subject)) {
+            (_, Part::All) => counts.dropped += 1,
+            (Part::All, _) => counts.monitored += 1,
+            (Part::Some, _) => counts.partly += 1,
+            (Part::Nothing, _) => counts.new += 1,
+        }
+    }
+    Ok(counts)
+}
+
+/// What the ledger has of the addresses that would be dropped, those first who called out.
+fn hits(
+    new: &BTreeSet<Subject>,
+    allow: &[Subject],
+    ledger: impl IntoIterator<Item = (Key, Entry)>,
+    direction: Direction,
+) -> Result<Vec<(Key, Entry)>> {
+    let mut ruleset = Ruleset::default();
+    let (list, own) = (
+        ruleset.source("list", Wish::Drop)?,
+        ruleset.source("allow", Wish::Allow)?,
+    );
+    new.iter().for_each(|subject| ruleset.add(subject, list));
+    allow.iter().for_each(|subject| ruleset.add(subject, own));
+    let coverage = Coverage::of(&Listing::of(&ruleset)?, |class| class.actions.drops())?;
+    let is_hit = |(key, _): &(Key, Entry)| {
+        (direction == Direction::Out || key.direction != Way::Outbound)
+            && coverage.has(key.remote, port(key))
+    };
+    let mut hits: Vec<(Key, Entry)> = ledger.into_iter().filter(is_hit).collect();
+    hits.sort_by_key(|(key, entry)| (key.direction, std::cmp::Reverse(entry.count.packets)));
+    Ok(hits)
+}
+
+/// The service, where it is one that an entry can name.
+fn port(key: &Key) -> Option<Port> {
+    let protocol = Protocol::ALL
+        .into_iter()
+        .find(|it| *it as u8 == key.protocol)?;
+    (key.port != 0).then_some(Port {
+        number: key.port,
+        protocol: Some(protocol),
+    })
+}
+
+fn row(arguments: &Try, found: &Found) -> Value {
+    let Found {
+        guarded, counts, ..
+    } = found;
+    let hits = found.hits.iter().map(|(key, entry)| {
+        json!({
+            "inside": key.inside, "remote": key.remote, "protocol": key.protocol, "port": key.port,
+            "direction": key.direction.as_str(), "packets": entry.count.packets,
+            "last_seen": entry.last_seen, "dropped": entry.dropped, "sources": entry.sources,
+        })
+    });
+    let hits: Vec<Value> = hits.collect();
+    json!({
+        "list": arguments.source, "format": found.format, "entries": found.parsed.entries,
+        "rejected": found.parsed.rejected_count, "new": counts.new, "partly_new": counts.partly,
+        "dropped_already": counts.dropped, "monitored_already": counts.monitored,
+        "allowed": counts.allowed, "left_out": guarded.left_out, "subtracted": guarded.subtracted,
+        "findings": guarded.findings, "hosts": hosts(&found.hits), "hits": hits,
+    })
+}
+
+fn hosts(hits: &[(Key, Entry)]) -> BTreeSet<IpAddr> {
+    hits.iter().map(|(key, _)| key.inside).collect()
+}
+
+fn write_text(
+    arguments: &Try,
+    found: &Found,
+    now: Timestamp,
+    output: &mut dyn Write,
+) -> Result<()> {
+    let Counts {
+        new,
+        partly,
+        dropped,
+        monitored,
+        allowed,
+    } = found.counts;
+    writeln!(output, "{}: {}", arguments.source, found.format)?;
+    for (name, count, note) in [
+        ("entries", found.parsed.entries, "as they are written"),
+        (
+            "rejected",
+            found.parsed.rejected_count,
+            "lines that are no entries",
+        ),
+        ("new", new, "nobody lists them yet"),
+        ("partly new", partly, "somebody lists a part of them"),
+        ("dropped", dropped, "already, whoever lists them"),
+        ("monitored", monitored, "already, and would be dropped"),
+        (
+            "allowed",
+            allowed,
+            "on your allow list as a whole or in part: that part stays reachable",
+        ),
+        ("left out", found.guarded.left_out, "protected, or too wide"),
+        (
+            "subtracted",
+            found.guarded.subtracted,
+            "with protected addresses in them, which stay reachable",
+        ),
+    ] {
+        writeln!(
+            output,
+            "  {name:<11} {:>9}  {note}",
+            table::number(count as u64)
+        )?;
+    }
+    for finding in found.guarded.findings.iter().take(SHOWN) {
+        writeln!(
+            output,
+            "  line {}: {} ({})",
+            finding.line, finding.entry, finding.rule
+        )?;
+    }
+    write_hits(&found.hits, now, output)
+}
+
+fn write_hits(hits: &[(Key, Entry)], now: Timestamp, output: &mut dyn Write) -> Result<()> {
+    eprintln!("the ledger knows the traffic of addresses only that somebody lists, or listed");
+    if hits.is_empty() {
+        return Ok(writeln!(
+            output,
+            "no inside host in the ledger talked to them"
+        )?);
+    }
+    writeln!(
+        output,
+        "\nInside hosts that would have been hit: {}",
+        hosts(hits).len()
+    )?;
+    let header = [
+        "INSIDE", "REMOTE", "SERVICE", "WAY", "PACKETS", "LAST", "SO FAR",
+    ];
+    let mut table = table::table(&header);
+    for (key, entry) in hits.iter().take(SHOWN) {
+        table.add_row([
+            key.inside.to_string(),
+            key.remote.to_string(),
+            service(key.protocol, key.port),
+            key.direction.as_str().to_owned(),
+            table::number(entry.count.packets),
+            table::ago(entry.last_seen, now),
+            if entry.dropped { "dropped" } else { "passed" }.to_owned(),
+        ]);
+    }
+    write!(output, "{}", table::text(&table))?;
+    if hits.len() > SHOWN {
+        writeln!(output, "and {} more; --json shows them", hits.len() - SHOWN)?;
+    }
+    Ok(())
+}
