@@ -165,21 +165,23 @@ impl Loaded {
     }
 
     fn put_up_product(&mut self, list: &List<u32>) -> Result<()> {
-        let path = self.write("list.txt", "192.0.2.1\n")?;
-        let configuration = format!(
-            "interfaces = ['{FILTERED}']\n[[feed]]\nname = 'bench'\npath = {path:?}\nmode = \
-             'enforce'\n"
-        );
-        let product = Product::new(&binary()?, &configuration)?;
+        let interfaces = format!("interfaces = ['{FILTERED}']\n");
+        let product = Product::new(&binary()?, &interfaces)?;
         let daemon = product.start(&self.scene.namespace)?;
-        self.write(
+        let path = self.write(
             "list.txt",
             &text(&list.entries, |text, entry| {
                 let _ = writeln!(text, "{entry}");
             }),
         )?;
+        // A first copy: one that had grown from few entries would wait in quarantine.
+        product.configure(&format!(
+            "{interfaces}[[feed]]\nname = 'bench'\nmax_coverage = 4294967296\npath = {path:?}\n\
+             mode = 'enforce'\n"
+        ))?;
         let update = product.command(&["feeds", "update"]);
         self.took = Some(watch::run(&self.scene.namespace, update, PATIENCE)?);
+        daemon.hang_up()?;
         self.product = Some((daemon, product));
         Ok(())
     }

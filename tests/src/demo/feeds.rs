@@ -111,7 +111,7 @@ pub fn configuration(feeds: &[FeedFile]) -> String {
         // Writing to a string does not fail.
         let _ = write!(
             text,
-            "[[feed]]\nname = {:?}\npath = {:?}\nformat = \"{}\"\n",
+            "[[feed]]\nname = {:?}\npath = {:?}\nformat = \"{}\"\nmax_coverage = 4294967296\n",
             feed.name,
             feed.path
                 .canonicalize()
