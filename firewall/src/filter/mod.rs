@@ -158,21 +158,22 @@ impl Filter {
     /// Writes down what the kernel's ledger counted since the last time.
     pub fn keep_sums(&self) -> Result<()> {
         let live = ledger::live(&self.dataplane, &self.records())?;
-        let keep = || Sums::open(&self.state.ledger())?.add(live);
-        keep().context("what the ledger counted is not written down; it is still in the kernel")
+        Sums::open(&self.state.ledger())?.add(live)
     }
 
     /// Detaches everywhere and removes every pin and record, and what was counted with them.
     pub fn unload(&self) -> Result<()> {
         let _lock = self.state.lock_change()?;
-        self.keep_sums()?;
+        // Whoever unloads has a reason; a file that is broken must not keep the filter on.
+        let kept = self.keep_sums();
         self.dataplane.unload()?;
         let records = self.records();
         records
             .numbers()?
             .into_iter()
             .try_for_each(|number| records.remove(number))?;
-        self.forget_counts()
+        self.forget_counts()?;
+        kept.context("unloaded, but what the ledger counted last is lost")
     }
 
     /// Makes the BPF file system ready. Where nothing is pinned, after a boot or an unload, all

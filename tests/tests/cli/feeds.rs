@@ -250,13 +250,17 @@ fn an_odd_list_is_in_quarantine_until_it_is_accepted() {
     assert_eq!(run(&product, &["why", "198.18.0.150"]).code, 0);
     assert_eq!(run(&product, &["why", "198.18.0.15"]).code, 1);
     assert_eq!(shown()["state"], "good");
+    assert_accepted_and_audited(&product);
+}
+
+fn assert_accepted_and_audited(product: &tests::product::Product) {
     let audit = fs::read_to_string(product.state().join("audit.jsonl")).unwrap();
     assert!(
         audit.contains("\"verb\":\"accept\"") && audit.contains("\"feed\":\"mine\""),
         "{audit}"
     );
     refused(
-        &product,
+        product,
         &["feeds", "show", "theirs"],
         "there is no feed 'theirs'",
     );

@@ -248,7 +248,9 @@ impl Daemon {
     fn keep_sums(&mut self) {
         self.kept = Instant::now();
         if let Err(failure) = self.filter.keep_sums() {
-            warn!("{failure:#}");
+            warn!(
+                "what the ledger counted is not written down, the kernel still has it: {failure:#}"
+            );
         }
     }
 
