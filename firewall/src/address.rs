@@ -42,6 +42,12 @@ pub trait Address: Copy + Ord + Hash + std::fmt::Debug + Default + Send + Sync +
     /// Difference to an address that is not higher.
     fn minus(self, lower: Self) -> Self;
 
+    /// Appends the octets, the lowest first.
+    fn write_le(self, to: &mut Vec<u8>);
+
+    /// The address whose octets `bytes` begins with, the lowest first.
+    fn read_le(bytes: &[u8]) -> Self;
+
     /// The last 32 of the `length` highest bits.
     fn top(self, length: u8) -> u32;
 
@@ -101,6 +107,14 @@ macro_rules! address {
 
             fn minus(self, lower: Self) -> Self {
                 self - lower
+            }
+
+            fn write_le(self, to: &mut Vec<u8>) {
+                to.extend(self.to_le_bytes());
+            }
+
+            fn read_le(bytes: &[u8]) -> Self {
+                <$integer>::from_le_bytes(std::array::from_fn(|index| bytes[index]))
             }
 
             fn top(self, length: u8) -> u32 {

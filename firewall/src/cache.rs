@@ -84,16 +84,8 @@ impl Identity {
 pub struct Input {
     /// Its name and what the configuration asks of it.
     pub asks: String,
-    /// SHA-256 of its content, in hexadecimal.
+    /// SHA-256 of its entries, in hexadecimal.
     pub digest: String,
-    /// The file that had this digest.
-    pub identity: Identity,
-}
-
-impl Input {
-    fn is_same(&self, other: &Self) -> bool {
-        self.asks == other.asks && self.digest == other.digest
-    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -130,18 +122,9 @@ impl Cache {
         (is_whole && is_ours).then_some(Self { file, header })
     }
 
-    /// The digest of the file with this identity, if an image was made of it.
-    pub fn digest_of(&self, identity: &Identity) -> Option<&str> {
-        let mut inputs = self.header.inputs.iter();
-        let input = inputs.find(|input| input.identity == *identity)?;
-        Some(&input.digest)
-    }
-
     /// The image, if it was made of `inputs`; `sources` are those that `inputs` have.
     pub fn image(mut self, inputs: &[Input], sources: &[Source]) -> Option<Image> {
-        let known = &self.header.inputs;
-        let same = |(one, other): (&Input, &Input)| one.is_same(other);
-        if known.len() != inputs.len() || !known.iter().zip(inputs).all(same) {
+        if self.header.inputs != inputs {
             return None;
         }
         let class = |(actions, members): &(u64, Vec<SourceId>)| {

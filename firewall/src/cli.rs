@@ -58,6 +58,9 @@ pub struct Options {
 pub enum Command {
     /// Load, enforce and refresh feeds until told to stop; stopping leaves the filter in force
     Run(Run),
+    /// Do a job of 'run' or 'feeds', which start it
+    #[command(hide = true)]
+    Worker,
     /// Detach and remove every pin (asks a live run to stop first)
     Unload,
     /// Block addresses: traffic to and from them is dropped

@@ -1,19 +1,25 @@
 //! The files that what is in force is a function of: the small ones are read at once, the copies of
 //! feeds only where more than their digest is asked for.
 
-use std::{borrow::Cow, cell::OnceCell, fs::File, io::Read as _};
+use std::{
+    cell::OnceCell,
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    cache::{Cache, Identity, Input},
+    cache::{Identity, Input},
     config::{Config, Feed, Mode, Ports},
     feed::{
-        format::{self, Format, How, Parsed, Said},
+        format::{Format, How, Said},
         guard::{self, Guarded, hold::Hold},
+        records::{Header, Records},
         store::{self, Store},
+        worker::{Answer, Job, Task, Worker},
     },
     file,
     local::{ALLOW, LOCAL, List, Lists},
@@ -43,15 +49,7 @@ pub struct Inputs {
 impl Inputs {
     /// Reads all files, but for the copies of feeds, which it opens.
     pub fn read(config: &Config, state: &State) -> Result<Self> {
-        let cache = Cache::open(&state.image_cache());
-        let stored = |feed| -> Result<Option<StoredFeed>> {
-            let Some(mut stored) = StoredFeed::read(feed, state)? else {
-                return Ok(None);
-            };
-            let known = cache.as_ref().and_then(|it| it.digest_of(&stored.identity));
-            stored.known_digest = known.map(str::to_owned);
-            Ok(Some(stored))
-        };
+        let stored = |feed| StoredFeed::read(feed, state);
         let feeds = config
             .active_feeds()
             .map(stored)
@@ -71,29 +69,22 @@ impl Inputs {
         })
     }
 
-    /// Takes what is known of copies that were stored just now: where the file is still the same,
-    /// neither it is read nor its content parsed again.
+    /// Takes the records of copies that were stored just now: where the file is still the same, it is
+    /// not read.
     pub fn take(&mut self, copies: Vec<FreshCopy>) {
-        for copy in copies {
-            let is_same = |stored: &&mut StoredFeed| stored.identity == copy.identity;
-            let mut all = self.feeds.iter_mut().chain(&mut self.protect);
-            if let Some(stored) = all.find(is_same) {
-                stored.known_digest = Some(copy.digest);
-                stored.fresh = Some(copy.parsed);
-            }
+        for mut copy in copies {
+            let all = self.feeds.iter_mut().chain(&mut self.protect);
+            all.for_each(|stored| stored.take(&mut copy));
         }
     }
 
     /// A digest of everything that decides what is in force at `now`: equal digests, equal images.
-    ///
-    /// # Errors
-    /// The copy of a feed cannot be read.
-    pub fn digest(&self, now: Timestamp) -> Result<String> {
+    pub fn digest(&self, now: Timestamp) -> String {
         let mut digest = Sha256::new();
         // A newer version may make another image of the same files.
         digest.update(env!("CARGO_PKG_VERSION"));
         for stored in self.all() {
-            digest.update(format!("\nfeed {} {}", stored.asks(now), stored.digest()?));
+            digest.update(format!("\nfeed {} {}", stored.asks(now), stored.digest()));
         }
         for (name, list) in [("block", &self.lists.block), ("allow", &self.lists.allow)] {
             for (subject, note) in list.live(now) {
@@ -107,8 +98,7 @@ impl Inputs {
                 protected.kind.as_str()
             ));
         }
-        let bytes = digest.finalize();
-        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        store::hexadecimal(&digest.finalize().into())
     }
 
     fn all(&self) -> impl Iterator<Item = &StoredFeed> {
@@ -122,10 +112,7 @@ impl Inputs {
     }
 
     /// What an image of the feeds is made of at `now`.
-    ///
-    /// # Errors
-    /// The copy of a feed cannot be read.
-    pub fn of_image(&self, now: Timestamp) -> Result<Vec<Input>> {
+    pub fn of_image(&self, now: Timestamp) -> Vec<Input> {
         self.all().map(|stored| stored.input(now)).collect()
     }
 

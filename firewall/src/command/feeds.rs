@@ -21,11 +21,12 @@ use crate::{
     cli::{FeedsCommand, Options},
     config::{Config, Feed, Mode},
     feed::{
-        Outcome,
+        Means, Outcome,
         fetch::Limits,
         guard::{Action, Finding},
         store::{GoodCopy, Meta},
         update,
+        worker::Worker,
     },
     filter::{Filter, Known, Wanted},
     inputs::FreshCopy,
@@ -207,12 +208,15 @@ pub fn fetch(request: &Request) -> Result<Answer> {
     protected.extend_from_slice(&hosts);
     let store = state.feed_store(&feed.name);
     let before = store.meta()?;
-    let mut outcome = update(feed, state.root(), &protected, Timestamp::now())?;
+    let means = Means {
+        worker: &Worker::of_this_program()?,
+        protected: &protected,
+        now: Timestamp::now(),
+    };
+    let mut outcome = update(feed, state.root(), &means)?;
     let copy = match &mut outcome {
         // Under the lock: nobody has put another copy in its place.
-        Outcome::Changed(copy, parsed) => {
-            FreshCopy::of(&store, &copy.digest, std::mem::take(parsed))?
-        }
+        Outcome::Changed(_, records) => FreshCopy::of(&store, std::mem::take(records))?,
         _ => None,
     };
     Ok(Answer {

@@ -48,6 +48,10 @@ pub fn run(cli: Cli, output: &mut dyn Write) -> Result<Ending> {
     let json = options.json;
     match cli.command {
         Command::Run(arguments) => run::run(options, &arguments),
+        Command::Worker => {
+            crate::feed::worker::run(output)?;
+            Ok(Ending::Success)
+        }
         Command::Unload => unload::run(&open(options)?),
         Command::Block(arguments) => edit::block(&open(options)?, arguments, json, output),
         Command::Allow(arguments) => edit::allow(&open(options)?, arguments, json, output),

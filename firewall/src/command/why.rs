@@ -14,9 +14,10 @@ use crate::{
     cli::Why,
     config::{Direction, Mode, Ports},
     feed::{
-        format::{Indicator, Parsed},
+        format::Indicator,
         guard::{Action, Guarded, hold::Hold},
         journal::Since,
+        worker::Worker,
     },
     filter::Filter,
     inputs::{Inputs, StoredFeed},
@@ -82,7 +83,9 @@ struct Answer {
 struct Evidence<'a> {
     filter: &'a Filter,
     inputs: Inputs,
-    feeds: Vec<(Parsed, Guarded)>,
+    feeds: Vec<Guarded>,
+    /// Who reads what feeds say.
+    worker: Worker,
     in_force: Option<Record>,
     ledger: BTreeMap<Key, Entry>,
     now: Timestamp,
@@ -114,17 +117,15 @@ impl<'a> Evidence<'a> {
         let protected = &inputs.protected;
         let lists = inputs.protect_lists(Err)?;
         let hold = Hold::new(&lists);
-        let feeds: Result<Vec<(Parsed, Guarded)>> = inputs
-            .feeds
-            .iter()
-            .map(|stored| Ok((stored.parsed()?, stored.held(protected, &hold)?)))
-            .collect();
+        let held = |stored: &StoredFeed| stored.held(protected, &hold);
+        let feeds: Result<Vec<Guarded>> = inputs.feeds.iter().map(held).collect();
         drop(lists);
         Ok(Self {
             feeds: feeds?,
             in_force: filter.in_force()?,
             ledger: filter.ledger()?.0,
             now: Timestamp::now(),
+            worker: Worker::of_this_program()?,
             filter,
             inputs,
         })
@@ -180,8 +181,8 @@ impl<'a> Evidence<'a> {
         let lists = &self.inputs.lists;
         namings.extend(self.of_list(&lists.allow, ALLOW, "allow", host));
         namings.extend(self.of_list(&lists.block, LOCAL, "enforce", host));
-        for (stored, (parsed, guarded)) in self.inputs.feeds.iter().zip(&self.feeds) {
-            self.add_feed(stored, parsed, guarded, address, &mut namings)?;
+        for (stored, guarded) in self.inputs.feeds.iter().zip(&self.feeds) {
+            self.add_feed(stored, guarded, address, &mut namings)?;
         }
         Ok(namings)
     }
@@ -207,7 +208,6 @@ impl<'a> Evidence<'a> {
     fn add_feed(
         &self,
         stored: &StoredFeed,
-        parsed: &Parsed,
         guarded: &Guarded,
         address: IpAddr,
         namings: &mut Vec<Naming>,
@@ -216,13 +216,14 @@ impl<'a> Evidence<'a> {
             Mode::Enforce => "enforce",
             Mode::Monitor | Mode::Off | Mode::Protect => "monitor",
         };
+        let records = stored.records()?;
         let (all, taken) = match address {
             IpAddr::V4(ip) => (
-                covering(&parsed.v4, ip.to_bits()),
+                covering(&records.v4, ip.to_bits()),
                 covering(&guarded.v4, ip.to_bits()),
             ),
             IpAddr::V6(ip) => (
-                covering(&parsed.v6, ip.to_bits()),
+                covering(&records.v6, ip.to_bits()),
                 covering(&guarded.v6, ip.to_bits()),
             ),
         };
@@ -243,7 +244,9 @@ impl<'a> Evidence<'a> {
                         Some("left out: the feed is older than its max_age".to_owned())
                     }
                     true => Some(why_left_out(guarded, line)),
-                    false => stored.said(line)?.map(|said| said.to_string()),
+                    false => stored
+                        .said(line, &self.worker)?
+                        .map(|said| said.to_string()),
                 },
                 opening: stored.feed.direction == Direction::In,
                 ..Naming::new(if left_out { "nothing" } else { asks }, subject)

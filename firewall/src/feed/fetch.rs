@@ -17,7 +17,7 @@ use ureq::{
 
 use super::{
     http::{Client, Headers},
-    key::{Key, Sent},
+    key::Secret,
 };
 
 /// Letters and digits in a row from which a part of a path is taken for a key and not shown.
@@ -34,7 +34,7 @@ pub enum Location {
 }
 
 /// What a fetch may cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes transferred.
     pub transfer: usize,
@@ -75,34 +75,11 @@ pub enum Fetched {
     Unchanged,
 }
 
-/// Fetches `location`; over HTTP only if there is something newer than `known`.
+/// The content of a file, perhaps compressed.
 ///
 /// # Errors
-/// Says what happened to which location, and what to do. Nothing is retried.
-pub fn fetch(
-    location: &Location,
-    key: Option<&Key>,
-    known: &Version,
-    limits: &Limits,
-) -> Result<Fetched> {
-    match location {
-        Location::File(path) => {
-            let content = read(path, limits.content)?;
-            Ok(Fetched::Content(content, Version::default()))
-        }
-        Location::Web(address) => {
-            let fetched = match key {
-                Some(key) if key.sent == Sent::Address => {
-                    get(&key.address(address)?, None, known, limits)
-                }
-                key => get(address, key, known, limits),
-            };
-            fetched.with_context(|| format!("cannot fetch {location}"))
-        }
-    }
-}
-
-fn read(path: &Path, limit: usize) -> Result<Vec<u8>> {
+/// It is no regular file, cannot be read, or is longer than `limit` bytes.
+pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>> {
     let name = path.display();
     let kind = fs::metadata(path)
         .with_context(|| format!("cannot find {name}; check path and permissions"))?;
@@ -121,14 +98,19 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>> {
     Ok(content)
 }
 
-fn get(address: &Uri, key: Option<&Key>, known: &Version, limits: &Limits) -> Result<Fetched> {
+/// Fetches `address` if there is something newer than `known`.
+///
+/// # Errors
+/// Says what happened and what to do, without naming the address. Nothing is retried.
+pub fn get(
+    address: &Uri,
+    secret: Option<&Secret>,
+    known: &Version,
+    limits: &Limits,
+) -> Result<Fetched> {
     let client = Client::new(address, limits);
-    let mut headers: Headers = key
-        .map(Key::header)
-        .transpose()?
-        .flatten()
-        .into_iter()
-        .collect();
+    let header = secret.map(Secret::header).transpose()?.flatten();
+    let mut headers: Headers = header.into_iter().collect();
     for (name, value) in [
         (header::IF_NONE_MATCH, &known.etag),
         (header::IF_MODIFIED_SINCE, &known.last_modified),
@@ -138,6 +120,10 @@ fn get(address: &Uri, key: Option<&Key>, known: &Version, limits: &Limits) -> Re
             .and_then(|it| HeaderValue::from_str(it).ok());
         headers.extend(value.map(|value| (name, value)));
     }
+    let address = match secret {
+        Some(secret) => &secret.address(address)?,
+        None => address,
+    };
     let response = client.get(address, &headers)?;
     if response.status() == 304 && *known != Version::default() {
         return Ok(Fetched::Unchanged);

@@ -1,15 +1,35 @@
 //! Requests to servers of feeds, within limits. Blocking. What fails is said without keys.
 
-use std::time::Instant;
+use std::{
+    sync::{Arc, LazyLock},
+    time::Instant,
+};
 
 use anyhow::{Result, anyhow, bail, ensure};
 use ureq::{
     Agent, Body, Error,
     http::{HeaderName, HeaderValue, Response, Uri},
-    tls::{RootCerts, TlsConfig},
+    tls::{Certificate, RootCerts, TlsConfig},
 };
 
 use super::fetch::Limits;
+
+/// Certificates of those who vouch for servers, as this machine has them.
+static CERTIFICATES: LazyLock<Arc<Vec<Certificate<'static>>>> = LazyLock::new(|| {
+    // What cannot be read vouches for nobody; where nothing can, connections fail and say so.
+    let found = rustls_native_certs::load_native_certs().certs;
+    let certificates = found.iter().map(|it| Certificate::from_der(it).to_owned());
+    Arc::new(certificates.collect())
+});
+
+/// Reads the certificates of this machine, while its files can be read.
+pub fn load_certificates() {
+    LazyLock::force(&CERTIFICATES);
+}
+
+fn certificates() -> RootCerts {
+    RootCerts::Specific(Arc::clone(&CERTIFICATES))
+}
 
 /// Redirects followed.
 const MOST_REDIRECTS: u32 = 3;
@@ -28,9 +48,7 @@ pub type Headers = Vec<(HeaderName, HeaderValue)>;
 impl Client {
     /// A client that starts with `address`: what begins encrypted stays so.
     pub fn new(address: &Uri, limits: &Limits) -> Self {
-        let roots = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .build();
+        let roots = TlsConfig::builder().root_certs(certificates()).build();
         let agent = Agent::config_builder()
             .tls_config(roots)
             .max_redirects(MOST_REDIRECTS)

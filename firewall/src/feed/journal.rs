@@ -18,7 +18,7 @@ use std::{
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
-use super::format::{Parsed, distinct};
+use super::{format::distinct, records::Records};
 use crate::{
     address::{Address, Prefix},
     file,
@@ -85,12 +85,12 @@ pub(super) fn churn(path: &Path, begin: Timestamp) -> Result<Churn> {
 }
 
 /// The lines of a first load.
-pub(super) fn first_load(new: &Parsed, now: Timestamp) -> String {
-    format!("{now:.0} = {} entries\n", new.entries)
+pub(super) fn first_load(entries: usize, now: Timestamp) -> String {
+    format!("{now:.0} = {entries} entries\n")
 }
 
 /// The lines of an update: the prefixes that `new` adds to `old` and takes away from it.
-pub(super) fn difference(old: &Parsed, new: &Parsed, now: Timestamp) -> String {
+pub(super) fn difference(old: &Records, new: &Records, now: Timestamp) -> String {
     let mut lines = String::new();
     let (old_v4, new_v4) = (distinct(&old.v4), distinct(&new.v4));
     let (old_v6, new_v6) = (distinct(&old.v6), distinct(&new.v6));
@@ -227,8 +227,9 @@ mod tests {
     use super::*;
     use crate::feed::format::{self, Format, How};
 
-    fn parsed(text: &str) -> Parsed {
-        format::parse(Format::Plain, &How::default(), text.as_bytes()).unwrap()
+    fn records(text: &str) -> Records {
+        let mut parsed = format::parse(Format::Plain, &How::default(), text.as_bytes()).unwrap();
+        Records::take(&mut parsed)
     }
 
     fn time(second: i64) -> Timestamp {
@@ -248,8 +249,8 @@ mod tests {
             "192.0.2.1\n2001:db8::/32\n",
             "192.0.2.1\n192.0.2.2\n192.0.2.2\n2001:db8::/32\n",
         ]
-        .map(parsed);
-        append(&path, &first_load(&versions[0], time(0))).unwrap();
+        .map(records);
+        append(&path, &first_load(2, time(0))).unwrap();
         append(&path, &difference(&versions[0], &versions[1], time(1))).unwrap();
         assert_eq!(since(&path, prefix("192.0.2.2/32")).unwrap(), None);
         append(&path, &difference(&versions[1], &versions[2], time(2))).unwrap();
@@ -294,7 +295,7 @@ mod tests {
         .unwrap();
         append(
             &path,
-            &difference(&parsed(""), &parsed("192.0.2.7"), time(5)),
+            &difference(&records(""), &records("192.0.2.7"), time(5)),
         )
         .unwrap();
         assert_eq!(
@@ -311,12 +312,12 @@ mod tests {
     fn the_oldest_half_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list.log");
-        append(&path, &first_load(&parsed(""), time(0))).unwrap();
+        append(&path, &first_load(0, time(0))).unwrap();
         let line = "2026-11-23T15:00:01Z + 192.0.2.1/32\n";
         append(&path, &line.repeat(LONGEST / line.len() - 1)).unwrap();
         append(
             &path,
-            &difference(&parsed(""), &parsed("192.0.2.7"), time(2)),
+            &difference(&records(""), &records("192.0.2.7"), time(2)),
         )
         .unwrap();
         let length = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();

@@ -1,10 +1,11 @@
 //! Keys of feeds: where they are, and how they are sent. They are read for each update, and never
 //! written anywhere.
 
-use std::{env, path::PathBuf};
+use std::{env, fmt, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
 use ureq::http::{HeaderName, HeaderValue, Uri, header::AUTHORIZATION};
 
 use crate::file;
@@ -43,12 +44,35 @@ pub struct Key {
     pub sent: Sent,
 }
 
+/// A key that was read, for the worker that sends it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Secret {
+    /// The name of a header, and its value.
+    Header(String, String),
+    /// What stands in the address for [`PLACEHOLDER`].
+    Address(String),
+}
+
 impl Key {
-    /// Reads the key; white space around it is no part of it.
+    /// Reads the key.
     ///
     /// # Errors
     /// It is not there, empty, or not one line of text.
-    pub fn read(&self) -> Result<String> {
+    pub fn read(&self) -> Result<Secret> {
+        let key = self.text()?;
+        Ok(match &self.sent {
+            Sent::Header(name) => Secret::Header(name.to_string(), key),
+            Sent::Basic(user) => {
+                let pair = STANDARD.encode(format!("{user}:{key}"));
+                Secret::Header(AUTHORIZATION.to_string(), format!("Basic {pair}"))
+            }
+            Sent::Bearer => Secret::Header(AUTHORIZATION.to_string(), format!("Bearer {key}")),
+            Sent::Address => Secret::Address(key),
+        })
+    }
+
+    /// White space around it is no part of it.
+    fn text(&self) -> Result<String> {
         let path = match &self.place {
             Place::File(path) => path.clone(),
             Place::Credential(name) => {
@@ -74,13 +98,18 @@ impl Key {
         );
         Ok(key)
     }
+}
 
-    /// `address` with the key in place of [`PLACEHOLDER`].
+impl Secret {
+    /// `address` with the key in it, if that is where it goes.
     ///
     /// # Errors
-    /// As [`Self::read`], or the key is no part of an address.
+    /// The key is no part of an address.
     pub fn address(&self, address: &Uri) -> Result<Uri> {
-        let text = address.to_string().replace(PLACEHOLDER, &self.read()?);
+        let Self::Address(key) = self else {
+            return Ok(address.clone());
+        };
+        let text = address.to_string().replace(PLACEHOLDER, key);
         text.parse()
             .ok()
             .context("the key cannot be a part of an address")
@@ -89,20 +118,21 @@ impl Key {
     /// The header that the key is sent in, if it is.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// There can be no such header.
     pub fn header(&self) -> Result<Option<(HeaderName, HeaderValue)>> {
-        let (name, text) = match &self.sent {
-            Sent::Header(name) => (name.clone(), self.read()?),
-            Sent::Basic(user) => {
-                let pair = STANDARD.encode(format!("{user}:{}", self.read()?));
-                (AUTHORIZATION, format!("Basic {pair}"))
-            }
-            Sent::Bearer => (AUTHORIZATION, format!("Bearer {}", self.read()?)),
-            Sent::Address => return Ok(None),
+        let Self::Header(name, value) = self else {
+            return Ok(None);
         };
-        let mut value =
-            HeaderValue::from_str(&text).context("the key cannot be sent in a header")?;
+        let unsendable = "the key cannot be sent in a header";
+        let name = HeaderName::from_bytes(name.as_bytes()).context(unsendable)?;
+        let mut value = HeaderValue::from_str(value).context(unsendable)?;
         value.set_sensitive(true);
         Ok(Some((name, value)))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret")
     }
 }

@@ -1,8 +1,8 @@
 //! The last good copy of each feed and what is known about it, as files.
 //!
-//! `<state>/feeds/NAME` is the content, exactly the bytes that were parsed; `NAME.json` is
-//! [`Meta`]; `NAME.log` tells since when what is listed, see [`super::journal`]; `NAME.held` is content
-//! in quarantine.
+//! `<state>/feeds/NAME` is the content, exactly the bytes that were parsed; `NAME.records` is what they
+//! list, see [`super::records`]; `NAME.json` is [`Meta`]; `NAME.log` tells since when what is listed, see
+//! [`super::journal`]; `NAME.held` is content in quarantine.
 
 use std::{
     collections::VecDeque,
@@ -21,6 +21,7 @@ use super::{
     format::{Format, How, Options},
     guard::Finding,
     journal::{self, Churn, Since},
+    records::{self, Records},
 };
 use crate::{address::Prefix, file};
 
@@ -128,8 +129,10 @@ impl GoodCopy {
 }
 
 /// The files of one feed.
+#[derive(Clone, Debug)]
 pub struct Store {
     content: PathBuf,
+    records: PathBuf,
     meta: PathBuf,
     journal: PathBuf,
     quarantined: PathBuf,
@@ -141,6 +144,7 @@ impl Store {
         let path = |extension| state.join("feeds").join(format!("{name}{extension}"));
         Self {
             content: path(""),
+            records: path(".records"),
             meta: path(".json"),
             journal: path(".log"),
             quarantined: path(".held"),
@@ -157,12 +161,22 @@ impl Store {
         Ok(serde_json::from_slice(&content).unwrap_or_default())
     }
 
-    /// Opens the content of the last good copy.
+    /// Opens the records of the last good copy.
     ///
     /// # Errors
     /// The file is there and cannot be opened.
-    pub fn open(&self) -> Result<Option<File>> {
-        file::open(&self.content)
+    pub fn open_records(&self) -> Result<Option<File>> {
+        file::open(&self.records)
+    }
+
+    /// The records of the last good copy, if they are any good and those of this content.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub(super) fn records(&self, content: &records::Digest) -> Result<Option<Records>> {
+        let bytes = file::read(&self.records)?.unwrap_or_default();
+        let read = Records::decode(&bytes).ok();
+        Ok(read.and_then(|(header, records)| (header.content == *content).then_some(records)))
     }
 
     /// The content of the last good copy.
@@ -213,14 +227,21 @@ impl Store {
         file::replace(&self.meta, &json)
     }
 
-    /// Writes a new copy: first what changed, which twice does no harm, then the content.
+    /// Writes a new copy: first what changed, which twice does no harm, then the content, and last
+    /// the records, which are what is put in force.
     ///
     /// # Errors
-    /// The folder cannot be written to; the old copy stays.
-    pub(super) fn write_content(&self, content: &[u8], changes: &str) -> Result<()> {
+    /// The folder cannot be written to; the old records stay.
+    pub(super) fn write_copy(
+        &self,
+        content: &[u8],
+        records: &Records,
+        changes: &str,
+    ) -> Result<()> {
         self.make_folder()?;
         journal::append(&self.journal, changes)?;
-        file::replace(&self.content, content)
+        file::replace(&self.content, content)?;
+        file::replace(&self.records, &records.encode(&sha256(content)))
     }
 
     /// Writes content into quarantine; the good copy stays.
@@ -245,12 +266,14 @@ impl Store {
     }
 }
 
-/// SHA-256 of `content`, in hexadecimal.
-pub fn digest(content: &[u8]) -> String {
-    Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+/// SHA-256 of `content`.
+pub fn sha256(content: &[u8]) -> records::Digest {
+    Sha256::digest(content).into()
+}
+
+/// A digest in hexadecimal.
+pub fn hexadecimal(digest: &records::Digest) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl std::fmt::Display for Name {
@@ -322,7 +345,7 @@ mod tests {
     #[test]
     fn the_digest_is_that_of_sha256sum() {
         assert_eq!(
-            digest(b"abc"),
+            hexadecimal(&sha256(b"abc")),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
     }

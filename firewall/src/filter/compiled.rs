@@ -49,15 +49,14 @@ impl Compiled {
         if let Some(image) = out_of_cache(&inputs, now, &own, state)? {
             return Ok(Self {
                 image,
-                inputs: inputs.digest(now)?,
+                inputs: inputs.digest(now),
                 left_out: Vec::new(),
                 cache: AfterInstall::Keep,
             });
         }
         memory::check(inputs.load())?;
         let (feeds, left_out) = inputs.feeds_ruleset(now, leave_out_damaged)?;
-        // Now that the copies are read, of what was read.
-        let (digest, of_image) = (inputs.digest(now)?, inputs.of_image(now)?);
+        let (digest, of_image) = (inputs.digest(now), inputs.of_image(now));
         drop(inputs);
         let below = Image::compile(&feeds)?;
         let snapshot = match left_out.is_empty() {
@@ -98,7 +97,7 @@ fn out_of_cache(
     let Some(cache) = Cache::open(&state.image_cache()) else {
         return Ok(None);
     };
-    match cache.image(&inputs.of_image(now)?, &own.sources) {
+    match cache.image(&inputs.of_image(now), &own.sources) {
         Some(image) => image.overlay(own),
         None => Ok(None),
     }

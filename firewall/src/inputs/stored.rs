@@ -12,121 +12,119 @@ pub struct StoredFeed {
     pub format: Format,
     /// How the content is read.
     how: How,
-    /// When entries of it begin to be over: only then it matters when it was parsed.
-    expires: bool,
-    /// The last good copy. It stays this one, though another may take its name.
+    /// The records of the copy. It stays this one, though another may take its name.
     file: File,
+    /// What they begin with; none where they are damaged.
+    header: Option<Header>,
     pub(super) identity: Identity,
     /// The last time that it was known to be the newest.
     fetched_at: Timestamp,
-    content: OnceCell<Content>,
+    records: OnceCell<Records>,
     /// What it takes to compile it, by what was known when it was fetched.
     pub(super) load: Load,
-    /// The digest that a file of this identity had when an image was made of it.
-    pub(super) known_digest: Option<String>,
-    /// What the copy says, if this process has just stored it.
-    pub(super) fresh: Option<Box<Parsed>>,
+    store: Store,
 }
 
-/// A copy of a feed that this process has just stored, and what it says.
+/// The records of a copy that this process has just stored.
 #[derive(Debug)]
 pub struct FreshCopy {
-    pub(super) identity: Identity,
-    pub(super) digest: String,
-    pub(super) parsed: Box<Parsed>,
+    identity: Identity,
+    records: Records,
 }
 
 impl FreshCopy {
-    /// The copy in `store`, whose content has this digest. `None` if it is gone already.
+    /// The copy in `store`, which has these records. `None` if it is gone already.
     ///
     /// # Errors
     /// It is there and cannot be opened.
-    pub fn of(store: &Store, digest: &str, parsed: Box<Parsed>) -> Result<Option<Self>> {
-        let Some(file) = store.open()? else {
+    pub fn of(store: &Store, records: Records) -> Result<Option<Self>> {
+        let Some(file) = store.open_records()? else {
             return Ok(None);
         };
-        Ok(Some(Self {
-            identity: Identity::of(&file).context("cannot look at the copy of a feed")?,
-            digest: digest.to_owned(),
-            parsed,
-        }))
+        let identity = Identity::of(&file).context("cannot look at the copy of a feed")?;
+        Ok(Some(Self { identity, records }))
     }
-}
-
-#[derive(Debug)]
-struct Content {
-    bytes: Vec<u8>,
-    digest: String,
 }
 
 impl StoredFeed {
     /// The last good copy of a feed, if there is one.
     pub fn read(feed: &Feed, state: &State) -> Result<Option<Self>> {
         let store = state.feed_store(&feed.name);
-        let Some(file) = store.open()? else {
+        let Some(file) = store.open_records()? else {
             return Ok(None);
         };
         // The format in which the copy was good, whatever the configuration says by now.
         let Some(copy) = store.meta()?.copy else {
             return Ok(None);
         };
-        let identity = Identity::of(&file).context("cannot look at the copy of a feed")?;
         Ok(Some(Self {
             feed: feed.clone(),
             how: copy.how(),
-            expires: copy.next_expiry.is_some(),
             format: copy.format,
             load: Load {
                 v4: copy.v4 as u64,
                 v6: copy.v6 as u64,
-                text: identity.size(),
+                text: 0,
             },
+            identity: Identity::of(&file).context("cannot look at the copy of a feed")?,
+            header: Header::read(&file).ok(),
             file,
-            identity,
             fetched_at: copy.fetched_at,
-            content: OnceCell::new(),
-            known_digest: None,
-            fresh: None,
+            records: OnceCell::new(),
+            store,
         }))
     }
 
-    /// The last good copy, read the first time that it is asked for.
-    fn content(&self) -> Result<&Content> {
-        if let Some(content) = self.content.get() {
-            return Ok(content);
+    /// Takes the records of a copy that was just stored, if it is this one.
+    pub(super) fn take(&mut self, copy: &mut FreshCopy) {
+        if self.identity == copy.identity && self.records.get().is_none() {
+            self.records = std::mem::take(&mut copy.records).into();
         }
-        let mut bytes = Vec::new();
-        (&self.file)
-            .read_to_end(&mut bytes)
-            .with_context(|| format!("cannot read the copy of feed {}", self.feed.name))?;
-        let digest = store::digest(&bytes);
-        Ok(self.content.get_or_init(|| Content { bytes, digest }))
     }
 
-    /// SHA-256 of the copy, in hexadecimal: of what was read of it, or else as it is known.
-    pub(super) fn digest(&self) -> Result<String> {
-        match (&self.known_digest, self.content.get()) {
-            (Some(known), None) => Ok(known.clone()),
-            _ => Ok(self.content()?.digest.clone()),
+    /// What the copy lists, read the first time that it is asked for.
+    ///
+    /// # Errors
+    /// The file is damaged, or cannot be read.
+    pub fn records(&self) -> Result<&Records> {
+        if let Some(records) = self.records.get() {
+            return Ok(records);
         }
+        let damaged = || {
+            format!(
+                "the stored copy of feed {0} is damaged; 'firewall feeds update {0}' replaces it",
+                self.feed.name
+            )
+        };
+        let mut bytes = Vec::new();
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.read_to_end(&mut bytes))
+            .with_context(|| format!("cannot read the copy of feed {}", self.feed.name))?;
+        let (_, records) = Records::decode(&bytes).with_context(damaged)?;
+        Ok(self.records.get_or_init(|| records))
+    }
+
+    /// SHA-256 of what is compiled of the copy, in hexadecimal.
+    pub(super) fn digest(&self) -> String {
+        let header = self.header.as_ref();
+        header.map_or_else(
+            || "damaged".to_owned(),
+            |it| store::hexadecimal(&it.entries),
+        )
     }
 
     /// What is asked of the feed, in one line: whatever decides what its copy means.
     pub(super) fn asks(&self, now: Timestamp) -> String {
         let wish = self.feed.wish();
         let (name, ports) = (&self.feed.name, self.ports());
-        let How { options, at } = &self.how;
-        let at = at.filter(|_| self.expires);
         let age = if self.is_expired(now) { " expired" } else { "" };
         let hold = match (self.feed.mode, self.feed.hold) {
             (Mode::Protect, _) => " protect",
             (_, true) => "",
             (_, false) => " unheld",
         };
-        format!(
-            "{name} {wish:?} {ports:?} {} {options:?} {at:?}{age}{hold}",
-            self.format
-        )
+        format!("{name} {wish:?} {ports:?}{age}{hold}")
     }
 
     /// Whether its entries are out of force at `now`, because its last good fetch is too long ago.
@@ -139,31 +137,33 @@ impl StoredFeed {
         self.feed.ports.unwrap_or(self.format.ports())
     }
 
-    pub(super) fn input(&self, now: Timestamp) -> Result<Input> {
-        Ok(Input {
+    pub(super) fn input(&self, now: Timestamp) -> Input {
+        Input {
             asks: self.asks(now),
-            digest: self.digest()?,
-            identity: self.identity,
-        })
+            digest: self.digest(),
+        }
     }
 
-    /// What the copy says.
-    pub fn parsed(&self) -> Result<Parsed> {
-        format::parse(self.format, &self.how, &self.content()?.bytes).with_context(|| {
-            format!(
-                "the stored copy of feed {0} is damaged; 'firewall feeds update {0}' replaces it",
-                self.feed.name
-            )
-        })
-    }
-
-    /// What the copy says about the entry on `line`, beside its address.
+    /// What the feed says about the entry on `line`, beside its address.
     ///
     /// # Errors
-    /// The copy cannot be read.
-    pub fn said(&self, line: u32) -> Result<Option<Said>> {
-        let content = self.content()?;
-        Ok(format::said(self.format, &self.how, &content.bytes, line))
+    /// The content cannot be read.
+    pub fn said(&self, line: u32, worker: &Worker) -> Result<Option<Said>> {
+        let content = self.store.content()?.unwrap_or_default();
+        let digest = store::sha256(&content);
+        if self.header.is_none_or(|header| header.content != digest) {
+            // Another copy has come since.
+            return Ok(None);
+        }
+        let job = Job {
+            format: Some(self.format),
+            how: self.how.clone(),
+            ..Job::new(Task::Say(line), Timestamp::now())
+        };
+        match worker.ask(&job, &content)? {
+            Answer::Said(said) => Ok(said.map(|said| *said)),
+            _ => Ok(None),
+        }
     }
 
     pub(super) fn add_to(&self, ruleset: &mut Ruleset, guarded: &Guarded) -> Result<()> {
@@ -183,11 +183,7 @@ impl StoredFeed {
 
     /// What may be put in force of the copy, protect lists aside.
     pub fn guarded(&self, protected: &[Protected]) -> Result<Guarded> {
-        let parsed = match &self.fresh {
-            Some(parsed) => Cow::Borrowed(parsed.as_ref()),
-            None => Cow::Owned(self.parsed()?),
-        };
-        guard::check(&parsed, protected)
+        guard::check_again(self.records()?, protected)
             .with_context(|| format!("the stored copy of feed {} is refused", self.feed.name))
     }
 }

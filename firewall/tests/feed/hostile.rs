@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use firewall::feed::{self, Outcome};
+use firewall::feed::Outcome;
 
-use crate::scene::{Answer, LIST, Scene, feed_at, fixed, gzip, ok, time};
+use crate::scene::{Answer, LIST, Scene, feed_at, fixed, gzip, ok, time, update};
 
 /// An answer that sends `piece` again and again, with a pause before each.
 fn endless(piece: &'static [u8], pause: Duration) -> Answer {
@@ -135,7 +135,7 @@ fn redirects_that_lead_nowhere() {
 fn encryption_is_not_optional() {
     let scene = Scene::with_copy();
     let location = String::from(scene.feed.location.clone()).replace("http:", "https:");
-    let outcome = feed::update(&feed_at(&location), scene.state.path(), &[], time(1)).unwrap();
+    let outcome = update(&feed_at(&location), scene.state.path(), &[], time(1)).unwrap();
     assert!(matches!(outcome, Outcome::Failed(said) if said.contains("cannot fetch https:")));
     scene.assert_copy_stays();
 }
@@ -149,7 +149,7 @@ fn nobody_listens() {
         .unwrap()
         .port();
     let feed = feed_at(&format!("http://127.0.0.1:{free}/list?key=secret"));
-    let outcome = feed::update(&feed, scene.state.path(), &[], time(1)).unwrap();
+    let outcome = update(&feed, scene.state.path(), &[], time(1)).unwrap();
     assert!(matches!(outcome, Outcome::Failed(said) if said.contains("the connection failed")));
     scene.assert_copy_stays();
 }

@@ -8,3 +8,4 @@ mod misp;
 mod odd;
 mod scene;
 mod update;
+mod worker;

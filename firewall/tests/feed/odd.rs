@@ -11,7 +11,7 @@ use firewall::feed::{
 };
 use serde_json::json;
 
-use crate::scene::{Scene, fixed, ok, time};
+use crate::scene::{Scene, fixed, ok, time, with_means};
 
 /// So many addresses.
 fn list(count: u32) -> String {
@@ -61,7 +61,9 @@ impl Scene {
     }
 
     fn accept(&self) -> anyhow::Result<Outcome> {
-        feed::accept(&self.feed, self.state.path(), time(100))
+        with_means(&[], time(100), |means| {
+            feed::accept(&self.feed, self.state.path(), means)
+        })
     }
 
     fn quarantined(&self) -> Quarantined {

@@ -1,8 +1,10 @@
 //! A server on loopback whose behaviour can be changed while it runs, and a feed from it.
 
 use std::{
+    fs::File,
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
+    path::Path,
     sync::{Arc, Mutex},
     thread,
     time::Duration,
@@ -11,11 +13,12 @@ use std::{
 use firewall::{
     config,
     feed::{
-        self, Feed, Outcome,
+        self, Feed, Means, Outcome,
         fetch::Limits,
         format::Options,
         guard::{Guarded, coverage::MAX_COVERAGE},
         store::{Meta, Store},
+        worker::Worker,
     },
     inputs::StoredFeed,
     protected::Protected,
@@ -78,7 +81,7 @@ impl Scene {
     }
 
     pub fn update(&self, second: i64) -> Outcome {
-        feed::update(&self.feed, self.state.path(), &[], time(second)).unwrap()
+        update(&self.feed, self.state.path(), &[], time(second)).unwrap()
     }
 
     pub fn store(&self) -> Store {
@@ -136,6 +139,30 @@ pub fn feed_at(location: &str) -> Feed {
         },
         max_coverage: MAX_COVERAGE,
     }
+}
+
+/// An update by the real worker.
+pub fn update(
+    feed: &Feed,
+    state: &Path,
+    protected: &[Protected],
+    now: Timestamp,
+) -> anyhow::Result<Outcome> {
+    with_means(protected, now, |means| feed::update(feed, state, means))
+}
+
+/// What is done with the real worker.
+pub fn with_means<T>(
+    protected: &[Protected],
+    now: Timestamp,
+    work: impl FnOnce(&Means<'_>) -> T,
+) -> T {
+    let worker = Worker::Program(File::open(env!("CARGO_BIN_EXE_firewall")).unwrap());
+    work(&Means {
+        worker: &worker,
+        protected,
+        now,
+    })
 }
 
 pub fn time(second: i64) -> Timestamp {

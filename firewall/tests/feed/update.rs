@@ -4,11 +4,11 @@ use std::path::Path;
 
 use firewall::{
     address::Prefix,
-    feed::{self, Outcome, fetch::Location, format::Format, journal::Since},
+    feed::{Outcome, fetch::Location, format::Format, journal::Since},
     protected::{Kind, Protected},
 };
 
-use crate::scene::{LIST, Scene, fixed, gzip, ok, time};
+use crate::scene::{LIST, Scene, fixed, gzip, ok, time, update};
 
 #[test]
 fn unchanged_is_asked_for_and_understood() {
@@ -92,7 +92,7 @@ fn protected_addresses_are_counted_at_update_and_left_out_at_load() {
         prefix: "192.0.2.1/32".parse().unwrap(),
         kind: Kind::Own,
     }];
-    let update = feed::update(&scene.feed, scene.state.path(), &own, time(0)).unwrap();
+    let update = update(&scene.feed, scene.state.path(), &own, time(0)).unwrap();
     let Outcome::Changed(copy, _) = update else {
         panic!("{update:?}")
     };
@@ -122,7 +122,7 @@ fn a_full_disk_leaves_the_old_copy() {
     std::fs::remove_file(&journal).unwrap();
     std::os::unix::fs::symlink("/dev/full", &journal).unwrap();
     scene.answers(ok(b"192.0.2.9\n"));
-    let error = feed::update(&scene.feed, scene.state.path(), &[], time(1)).unwrap_err();
+    let error = update(&scene.feed, scene.state.path(), &[], time(1)).unwrap_err();
     assert!(error.to_string().contains("check space"), "{error:#}");
     scene.assert_copy_stays();
     assert!(only_the_files_of_the_feed(scene.state.path()));

@@ -287,7 +287,7 @@ fn what_a_protect_list_has_is_held_unless_a_port_says_what_is_meant() {
     let listed = || run(&product, &["list", "--feed", "mine"]).stdout;
     assert_eq!(
         listed(),
-        "203.0.113.7/32 mine enforce\n8.8.4.4:4444 mine enforce\n"
+        "8.8.4.4:4444 mine enforce\n203.0.113.7/32 mine enforce\n"
     );
     for (address, code) in [("203.0.113.7", 1), ("8.8.8.8", 0), ("9.1.2.3", 0)] {
         assert_eq!(run(&product, &["why", address]).code, code, "{address}");

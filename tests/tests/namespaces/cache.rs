@@ -144,22 +144,35 @@ fn a_damaged_cache_is_as_good_as_none() {
 }
 
 #[test]
-fn a_copy_that_changes_behind_our_back_is_noticed() {
-    skip_unless!("a_copy_that_changes_behind_our_back_is_noticed", Netns);
-    let scene = Scene::with_cache();
+fn what_somebody_writes_into_a_copy_is_not_put_in_force() {
+    skip_unless!(
+        "what_somebody_writes_into_a_copy_is_not_put_in_force",
+        Netns
+    );
+    let mut scene = Scene::with_cache();
     let verdict = |address| scene.json(&["why", address])[0]["verdict"].clone();
-    assert_eq!(verdict("203.0.114.7"), "not-blocked");
-    let path = scene.product.state().join("feeds/test");
-    let copy = fs::File::options().write(true).open(&path).unwrap();
-    let modified = copy.metadata().unwrap().modified().unwrap();
-    // The same length, at the same place of the disk, with the old time.
-    copy.write_all_at(b"203.0.114.0/24\n", 0).unwrap();
-    copy.set_modified(modified).unwrap();
-    drop(copy);
-    assert_eq!(scene.run(&["status"]).code, 1, "files changed since");
+    let overwrite = |name: &str, text: &[u8]| {
+        let path = scene.product.state().join(name);
+        let copy = fs::File::options().write(true).open(&path).unwrap();
+        let length = copy.metadata().unwrap().len();
+        copy.write_all_at(text, length - text.len() as u64).unwrap();
+    };
+    // The text was parsed when it came, and nobody parses it again.
+    overwrite("feeds/test", b"\n203.0.114.0/24\n");
+    assert_eq!(scene.run(&["status"]).code, 0);
     scene.done(&["block", "192.0.2.1"]);
-    assert_eq!(verdict("203.0.114.7"), "monitored");
-    assert_eq!(verdict("203.0.113.7"), "not-blocked");
+    assert_eq!(verdict("203.0.114.7"), "not-blocked");
+    // The records are damaged: what is in force stays, and a change that needs them says so.
+    overwrite("feeds/test.records", b"damage");
+    scene.done(&["block", "192.0.2.2"]);
+    fs::remove_file(scene.cache()).unwrap();
+    let refused = scene.run(&["block", "192.0.2.3"]);
+    assert_eq!(refused.code, 2);
+    let advice = "feed test is damaged; 'firewall feeds update test' replaces it";
+    assert!(refused.stderr.contains(advice), "{}", refused.stderr);
+    assert_eq!(scene.json(&["feeds", "update"])[0]["result"], "changed");
+    scene.done(&["block", "192.0.2.4"]);
+    assert!(scene.drops("192.0.2.4"));
 }
 
 #[test]

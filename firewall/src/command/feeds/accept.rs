@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Request, active, say};
 use crate::{
     command::{Ending, ending},
-    feed::{self, Outcome},
+    feed::{self, Means, Outcome, worker::Worker},
     filter::{Filter, Known, Wanted, changes},
     inputs::FreshCopy,
 };
@@ -24,11 +24,16 @@ pub(super) fn run(
     filter.state.prepare()?;
     let Request { feed, state } = Request::new(filter, configured);
     let lock = state.lock_feed(&feed.name)?;
-    let mut outcome = feed::accept(&feed, state.root(), Timestamp::now())?;
+    let means = Means {
+        worker: &Worker::of_this_program()?,
+        protected: &[],
+        now: Timestamp::now(),
+    };
+    let mut outcome = feed::accept(&feed, state.root(), &means)?;
     let mut copies = Vec::new();
-    if let Outcome::Changed(copy, parsed) = &mut outcome {
+    if let Outcome::Changed(_, records) = &mut outcome {
         let store = state.feed_store(&feed.name);
-        copies.extend(FreshCopy::of(&store, &copy.digest, std::mem::take(parsed))?);
+        copies.extend(FreshCopy::of(&store, std::mem::take(records))?);
     }
     drop(lock);
     // What keeps packets out must not fail for want of the audit trail.

@@ -16,7 +16,7 @@ use crate::{
     config::{self, Config, Feed, drop_in_folder},
     feed::{
         catalogue,
-        store::{Name, digest},
+        store::{Name, hexadecimal, sha256},
     },
     file,
 };
@@ -107,7 +107,7 @@ fn look(path: &Path) -> Result<Found> {
         .and_then(|rest| rest.split_once('\n'));
     Ok(match marked {
         None => Found::Foreign,
-        Some((known, rest)) if digest(rest.as_bytes()) == known => Found::Ours,
+        Some((known, rest)) if hexadecimal(&sha256(rest.as_bytes())) == known => Found::Ours,
         Some(_) => Found::Edited,
     })
 }
@@ -148,7 +148,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     let folder = path.parent().context("the file of a feed is in a folder")?;
     fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}; run as root", folder.display()))?;
-    let content = format!("{MARK}{}\n{text}", digest(text.as_bytes()));
+    let content = format!("{MARK}{}\n{text}", hexadecimal(&sha256(text.as_bytes())));
     file::replace(path, content.as_bytes())?;
     // It names the file of a key, and has none in it: 'config check' is for everybody.
     fs::set_permissions(path, Permissions::from_mode(0o644))

@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Parse, json: bool, output: &mut dyn Write) -> Resu
 }
 
 /// What a list says, read as a feed of these keys would be.
-pub(super) fn read(reading: &Reading, bytes: &[u8]) -> Result<(Format, Parsed)> {
+fn read(reading: &Reading, bytes: &[u8]) -> Result<(Format, Parsed)> {
     let content = decompress(bytes, Limits::default().content)?;
     let how = How {
         options: reading.options(),

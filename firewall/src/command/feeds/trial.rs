@@ -14,9 +14,10 @@ use crate::{
     dataplane::service,
     feed::{
         coverage::{Coverage, Part},
-        fetch::{Fetched, Limits, Location, Version, fetch},
+        fetch::{self, Limits, Location},
         format::{Format, Parsed},
         guard::{self, Guarded},
+        worker::{Answer, Job, New, Task, Worker},
     },
     filter::Filter,
     image::Listing,
@@ -60,8 +61,7 @@ pub(super) fn run(
     output: &mut dyn Write,
 ) -> Result<Ending> {
     let refused = || format!("{} would be refused", arguments.source);
-    let bytes = content(&arguments.source)?;
-    let (format, parsed) = super::parse::read(&arguments.reading, &bytes).with_context(refused)?;
+    let New { format, parsed, .. } = read(arguments).with_context(refused)?;
     let now = Timestamp::now();
     let inputs = Inputs::read(&filter.config, &filter.state)?;
     let guarded = guard::check(&parsed, &inputs.protected).with_context(refused)?;
@@ -85,14 +85,25 @@ pub(super) fn run(
     Ok(Ending::Success)
 }
 
-fn content(source: &str) -> Result<Vec<u8>> {
+fn read(arguments: &Try) -> Result<New> {
+    let source = &arguments.source;
     let location = match source.contains("://") {
         true => source.parse()?,
         false => Location::File(std::path::absolute(PathBuf::from(source))?),
     };
-    match fetch(&location, None, &Version::default(), &Limits::default())? {
-        Fetched::Content(content, _) => Ok(content),
-        Fetched::Unchanged => bail!("{location} brought nothing; try again"),
+    let limits = Limits::default();
+    let (task, given) = match &location {
+        Location::File(path) => (Task::Read, fetch::read(path, limits.content)?),
+        Location::Web(address) => (Task::fetch(address), Vec::new()),
+    };
+    let format = arguments.reading.format.0;
+    let mut job = Job::new(task, Timestamp::now());
+    job.how.options = arguments.reading.options();
+    job.how.options.check(format)?;
+    job.format = format;
+    match Worker::of_this_program()?.ask(&job, &given)? {
+        Answer::New(new) => Ok(*new),
+        _ => bail!("{location} brought nothing; try again"),
     }
 }
 

@@ -51,7 +51,7 @@ mod tests;
 
 pub use detect::{detect, detect_and_parse};
 pub use options::{Column, Options, Separator, one_or_more, or_auto};
-pub use parsed::{Indicator, Parsed, REJECTED_KEPT, Rejected, distinct};
+pub use parsed::{Indicator, Parsed, REJECTED_KEPT, Rejected, distinct, harmless};
 pub use said::{Said, Skipped};
 
 /// Most indicators of one feed. Short lines of ranges could fill the memory otherwise.
@@ -226,7 +226,7 @@ impl FromStr for Format {
 }
 
 /// How content is read, beside its format.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct How {
     /// What the configuration says.
     pub options: Options,
@@ -309,6 +309,8 @@ pub fn exercise(format: Option<Format>, bytes: &[u8]) {
     assert!(parsed.v4.iter().all(clear), "host bits are clear");
     let clear = |it: &Indicator<u128>| it.address == it.address.first(it.length);
     assert!(parsed.v6.iter().all(clear), "host bits are clear");
+    let host = |it: &Indicator<u32>| it.port.is_none() || it.length == 32;
+    assert!(parsed.v4.iter().all(host), "a port of one address");
     assert!(parsed.v6_entries <= parsed.entries && parsed.with_port <= parsed.entries);
     assert!(parsed.rejected.len() <= parsed.rejected_count.min(REJECTED_KEPT));
     let lines = parsed.lines as u32;

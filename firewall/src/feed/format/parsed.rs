@@ -1,9 +1,10 @@
 //! What every format becomes: indicators, counts, and the lines that are none.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     item::Item,
@@ -29,6 +30,8 @@ pub struct Indicator<A> {
     pub address: A,
     /// Line of the content it stands on, from 1.
     pub line: u32,
+    /// Seconds since 1970 from which on the feed lists it; no parser knows, and says 0.
+    pub since: u32,
     /// Prefix length in bits.
     pub length: u8,
     /// The port it is limited to; `None` means any.
@@ -61,6 +64,7 @@ impl<A: Address> Indicator<A> {
         to.extend(cover(first, last).map(|(address, length)| Self {
             address,
             line,
+            since: 0,
             length,
             port,
         }));
@@ -77,22 +81,24 @@ impl<A: Address> Indicator<A> {
 }
 
 /// A line or record that names no address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     /// Line of the content, from 1.
     pub line: u32,
     /// Its beginning, without control characters: a feed must not write to the terminal.
     pub text: String,
     /// What is wrong with it.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
 }
 
 /// The content of a feed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parsed {
     /// IPv4 indicators in the order of the content, duplicates included.
+    #[serde(skip)]
     pub v4: Vec<Indicator<u32>>,
     /// IPv6 indicators likewise.
+    #[serde(skip)]
     pub v6: Vec<Indicator<u128>>,
     /// Accepted lines or records. A range is one entry and may be several indicators.
     pub entries: usize,
@@ -120,8 +126,10 @@ pub struct Parsed {
     /// known to be empty, and not cut off.
     pub complete: bool,
     /// The line about which is asked what the content says of it.
+    #[serde(skip)]
     pub(in crate::feed) asked: Option<u32>,
     /// What it says.
+    #[serde(skip)]
     pub(in crate::feed) said: Option<Said>,
 }
 
@@ -224,7 +232,7 @@ impl Parsed {
             self.rejected.push(Rejected {
                 line,
                 text: printable(text),
-                reason,
+                reason: reason.into(),
             });
         }
     }
@@ -253,6 +261,7 @@ fn push<A: Address>(
     to.push(Indicator {
         address: first,
         line,
+        since: 0,
         length,
         port,
     });
@@ -262,14 +271,18 @@ fn push<A: Address>(
 fn printable(text: &[u8]) -> String {
     // A character is four bytes at most: enough is converted, never a line of megabytes.
     let beginning = &text[..text.len().min(4 * TEXT_KEPT)];
-    String::from_utf8_lossy(beginning)
-        .chars()
-        .take(TEXT_KEPT)
-        .map(harmless)
-        .collect()
+    let text = String::from_utf8_lossy(beginning);
+    text.chars().take(TEXT_KEPT).map(visible).collect()
 }
 
-fn harmless(character: char) -> char {
+/// `text` without control characters and not endless: words of a stranger for a terminal.
+pub fn harmless(text: &str) -> String {
+    /// Characters of a message.
+    const MESSAGE: usize = 2000;
+    text.chars().take(MESSAGE).map(visible).collect()
+}
+
+fn visible(character: char) -> char {
     match character {
         '\t' => ' ',
         character if character.is_control() => char::REPLACEMENT_CHARACTER,
@@ -297,7 +310,7 @@ mod tests {
 
     #[test]
     fn an_indicator_stays_small() {
-        assert_eq!(size_of::<Indicator<u32>>(), 12);
+        assert_eq!(size_of::<Indicator<u32>>(), 16);
         assert_eq!(size_of::<Indicator<u128>>(), 32);
     }
 

@@ -175,7 +175,7 @@ mod tests {
         let endless = [b"192.0.2.1\n".as_slice(), &b"192.0.2.1 ".repeat(1000)].concat();
         let parsed = parse(&endless).unwrap();
         assert_eq!(
-            (parsed.entries, parsed.rejected[0].reason),
+            (parsed.entries, &*parsed.rejected[0].reason),
             (1, "longer than 4096 bytes")
         );
     }

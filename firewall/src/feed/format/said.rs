@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a feed says about an entry, in its own words. It is read again from the copy when somebody
 /// asks (`why`): a million entries in memory carry none of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
     /// Malware or kind of threat.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +42,21 @@ pub(super) fn word(text: &str) -> Option<String> {
     Some(text.chars().take(KEPT).map(harmless).collect())
 }
 
+impl Said {
+    /// The same without control characters.
+    pub fn harmless(self) -> Self {
+        let again = |text: Option<String>| text.and_then(|text| word(&text));
+        Self {
+            family: again(self.family),
+            status: again(self.status),
+            first_seen: again(self.first_seen),
+            last_seen: again(self.last_seen),
+            confidence: again(self.confidence),
+            description: again(self.description),
+        }
+    }
+}
+
 impl fmt::Display for Said {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
@@ -64,7 +79,7 @@ impl fmt::Display for Said {
 }
 
 /// Why something that a feed lists on purpose is no entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Skipped {
     /// A domain name: packets carry none.
     Name,

@@ -130,7 +130,7 @@ mod tests {
             let base = 0xcb00_7000_u32;
             let indicators: Vec<Indicator<u32>> = entries
                 .iter()
-                .map(|&(offset, length)| Indicator { address: (base + offset).first(length), line: 1, length, port: None })
+                .map(|&(offset, length)| Indicator { address: (base + offset).first(length), line: 1, since: 0, length, port: None })
                 .collect();
             let mut all = BTreeSet::new();
             for it in &indicators {

@@ -23,6 +23,7 @@ use crate::{
 use super::{
     Refused,
     format::{Indicator, Parsed},
+    records::Records,
 };
 
 pub mod coverage;
@@ -129,13 +130,26 @@ fn finding<A: Address>(
 /// that the list is meant to be empty.
 pub fn check(parsed: &Parsed, protected: &[Protected]) -> Result<Guarded, Refused> {
     check_not_garbage(parsed)?;
-    check_not_everything(parsed)?;
+    check_not_everything(&parsed.v4, &parsed.v6)?;
+    Ok(keep(&parsed.v4, &parsed.v6, protected))
+}
+
+/// As [`check`], of a copy that was good.
+///
+/// # Errors
+/// An entry covers a whole address family.
+pub fn check_again(records: &Records, protected: &[Protected]) -> Result<Guarded, Refused> {
+    check_not_everything(&records.v4, &records.v6)?;
+    Ok(keep(&records.v4, &records.v6, protected))
+}
+
+fn keep(all_v4: &[Indicator<u32>], all_v6: &[Indicator<u128>], protected: &[Protected]) -> Guarded {
     let mut guarded = Guarded::default();
     guarded.v4 = Fence::new(SHORTEST_V4, of_family(protected, v4))
-        .keep(&parsed.v4, |it, rule| guarded.record(it, &rule));
+        .keep(all_v4, |it, rule| guarded.record(it, &rule));
     guarded.v6 = Fence::new(SHORTEST_V6, of_family(protected, v6))
-        .keep(&parsed.v6, |it, rule| guarded.record(it, &rule));
-    Ok(guarded)
+        .keep(all_v6, |it, rule| guarded.record(it, &rule));
+    guarded
 }
 
 /// Address, length and kind of the protected prefixes of one family.
@@ -184,16 +198,11 @@ fn check_not_garbage(parsed: &Parsed) -> Result<(), Refused> {
     )))
 }
 
-fn check_not_everything(parsed: &Parsed) -> Result<(), Refused> {
-    let v4 = parsed
-        .v4
-        .iter()
-        .find(|it| it.length == 0)
-        .map(|it| (it.line, "0.0.0.0/0"));
+fn check_not_everything(v4: &[Indicator<u32>], v6: &[Indicator<u128>]) -> Result<(), Refused> {
+    let v4 = v4.iter().find(|it| it.length == 0);
+    let v4 = v4.map(|it| (it.line, "0.0.0.0/0"));
     let v6 = || {
-        parsed
-            .v6
-            .iter()
+        v6.iter()
             .find(|it| it.length == 0)
             .map(|it| (it.line, "::/0"))
     };
@@ -342,7 +351,7 @@ mod tests {
             entries in prop::collection::vec(prefix(), 1..20),
             list in prop::collection::vec(prefix(), 0..20),
         ) {
-            let v4 = entries.iter().map(|&(address, length)| Indicator { address, line: 1, length, port: None });
+            let v4 = entries.iter().map(|&(address, length)| Indicator { address, line: 1, since: 0, length, port: None });
             let parsed = Parsed { v4: v4.collect(), entries: entries.len(), ..Parsed::default() };
             let list: Vec<_> = list.into_iter().map(|(address, length)| Protected {
                 prefix: IpNet::new(address.to_ip(), length).unwrap(),

@@ -26,7 +26,7 @@ pub fn check(format: Format, parsed: &Parsed) -> Result<(), Refused> {
         return Ok(());
     }
     let first = parsed.rejected.first().map_or(String::new(), |first| {
-        let (line, text, reason) = (first.line, &first.text, first.reason);
+        let (line, text, reason) = (first.line, &first.text, &first.reason);
         format!(", the first is line {line}: {text} ({reason})")
     });
     Err(Refused(format!(

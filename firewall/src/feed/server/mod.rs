@@ -14,7 +14,7 @@ use super::{
     fetch::{Fetched, Limits, Version},
     format::Format,
     http::{Client, Headers},
-    key::Key,
+    key::Secret,
 };
 
 /// The kind of a server.
@@ -37,7 +37,7 @@ pub struct Question<'a> {
     /// Which of several collections, by identifier or title.
     pub collection: Option<&'a str>,
     /// Its key.
-    pub key: Option<&'a Key>,
+    pub key: Option<&'a Secret>,
     /// What an update may cost.
     pub limits: &'a Limits,
     /// The last good copy and its version; none at first, and after a failure, when the server has
@@ -94,7 +94,7 @@ struct Conversation {
 
 impl Conversation {
     fn new(question: &Question) -> Result<Self> {
-        let header = question.key.map(Key::header).transpose()?.flatten();
+        let header = question.key.map(Secret::header).transpose()?.flatten();
         Ok(Self {
             client: Client::new(question.address, question.limits),
             headers: header.into_iter().collect(),

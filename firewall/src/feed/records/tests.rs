@@ -1,0 +1,142 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::feed::format::{self, Format, How};
+
+const CONTENT: Digest = [7; 32];
+
+fn records(text: &str) -> Records {
+    let mut parsed = format::parse(Format::Plain, &How::default(), text.as_bytes()).unwrap();
+    Records::take(&mut parsed)
+}
+
+fn time(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    Records::decode(bytes).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_written_is_read_in_order() {
+    let mut list =
+        records("203.0.113.9\n2001:db8::/32\n192.0.2.7:443/tcp\n192.0.2.7:53\n192.0.2.0/24\n");
+    list.date(None, time(1000));
+    let (header, read) = Records::decode(&list.encode(&CONTENT)).unwrap();
+    assert_eq!((header.content, &read), (CONTENT, &list));
+    let lines: Vec<u32> = read.v4.iter().map(|it| it.line).collect();
+    assert_eq!(lines, [5, 4, 3, 1]);
+    assert!(read.v4.iter().all(|it| it.since == 1000));
+    assert_eq!(Header::read(&list.encode(&CONTENT)[..]).unwrap(), header);
+}
+
+#[test]
+fn what_was_listed_before_keeps_its_time() {
+    let mut first = records("192.0.2.1\n192.0.2.2\n198.51.100.0/24\n");
+    first.date(None, time(1000));
+    let mut second = records("198.51.100.0/25\n192.0.2.2\n192.0.2.3\n2001:db8::1\n");
+    second.date(Some(&first), time(2000));
+    let since: Vec<u32> = second.v4.iter().map(|it| it.since).collect();
+    assert_eq!((since, second.v6[0].since), (vec![1000, 2000, 2000], 2000));
+}
+
+#[test]
+fn the_digest_of_the_entries_is_the_same_on_other_lines_and_at_other_times() {
+    let digest = |text: &str, second| {
+        let mut list = records(text);
+        list.date(None, time(second));
+        Header::read(&list.encode(&CONTENT)[..]).unwrap().entries
+    };
+    let one = digest("192.0.2.1\n192.0.2.2\n", 1);
+    assert_eq!(one, digest("# another day\n192.0.2.2\n192.0.2.1\n", 2));
+    assert_ne!(one, digest("192.0.2.1\n192.0.2.3\n", 1));
+    assert_ne!(one, digest("192.0.2.1\n192.0.2.2:53\n", 1));
+}
+
+/// With digests that fit, so that it is the record itself that is found out.
+fn encoded(v4: Vec<Indicator<u32>>) -> Vec<u8> {
+    Records { v4, v6: Vec::new() }.encode(&CONTENT)
+}
+
+#[test]
+fn records_that_no_parser_makes_are_refused() {
+    let host = Indicator {
+        address: 0xc000_0201,
+        line: 1,
+        since: 0,
+        length: 32,
+        port: None,
+    };
+    let port = Some(Port {
+        number: 53,
+        protocol: None,
+    });
+    let no_number = Some(Port {
+        number: 0,
+        protocol: Some(Protocol::Tcp),
+    });
+    let table = [
+        (vec![Indicator { length: 24, ..host }], "is no prefix"),
+        (vec![Indicator { length: 33, ..host }], "is no prefix"),
+        (
+            vec![Indicator {
+                port,
+                length: 24,
+                address: 0xc000_0200,
+                ..host
+            }],
+            "more than one address",
+        ),
+        (
+            vec![Indicator {
+                port: no_number,
+                ..host
+            }],
+            "no port",
+        ),
+        (vec![host, Indicator { address: 1, ..host }], "not in order"),
+        (vec![Indicator { line: 2, ..host }, host], "not in order"),
+    ];
+    for (v4, why) in table {
+        let refused = refusal(&encoded(v4));
+        assert!(refused.contains(why), "{refused} instead of {why}");
+    }
+    assert!(Records::decode(&encoded(vec![host, host])).is_ok());
+}
+
+#[test]
+fn each_flipped_bit_and_each_cut_is_found() {
+    let whole = records("192.0.2.1\n192.0.2.2\n2001:db8::1\n").encode(&CONTENT);
+    for byte in 0..whole.len() {
+        let mut flipped = whole.clone();
+        flipped[byte] ^= 1;
+        assert!(Records::decode(&flipped).is_err(), "byte {byte}");
+        assert!(Records::decode(&whole[..byte]).is_err(), "cut at {byte}");
+    }
+    assert!(Records::decode(&[&whole[..], b"x"].concat()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_refused_or_records(mut bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = Records::decode(&bytes);
+        bytes.splice(0..0, MAGIC);
+        let _ = Records::decode(&bytes);
+    }
+
+    #[test]
+    fn dates_are_those_of_a_map(
+        old in prop::collection::btree_set(0..200_u32, 0..50),
+        new in prop::collection::vec(0..200_u32, 0..50),
+    ) {
+        let text = |hosts: &[u32]| hosts.iter().map(|host| format!("192.0.2.{host}\n")).collect::<String>();
+        let mut before = records(&text(&old.iter().copied().collect::<Vec<_>>()));
+        before.date(None, time(1));
+        let mut after = records(&text(&new));
+        after.date(Some(&before), time(2));
+        for it in &after.v4 {
+            prop_assert_eq!(it.since == 1, old.contains(&(it.address & 0xff)));
+        }
+    }
+}

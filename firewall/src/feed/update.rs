@@ -1,0 +1,338 @@
+//! What an update makes of what the worker brings: judged, compared with the copy before, and kept.
+
+use std::{collections::VecDeque, path::Path};
+
+use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
+
+use super::{
+    Feed, Outcome,
+    fetch::{self, Location, Version},
+    format::{How, Parsed},
+    guard::{self, Guarded, rejected, size},
+    journal,
+    key::Key,
+    records::Records,
+    server::Server,
+    store::{self, GoodCopy, Meta, Quarantined, Stalled, Store},
+    worker::{Answer, Job, New, Source, Task, Worker},
+};
+use crate::{
+    memory::{self, Load},
+    protected::Protected,
+};
+
+/// What an update is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a> {
+    /// Who fetches and parses.
+    pub worker: &'a Worker,
+    /// What is never blocked.
+    pub protected: &'a [Protected],
+    /// When it is made.
+    pub now: Timestamp,
+}
+
+/// Fetches the feed and keeps what comes as the last good copy in the folder `state`, if it is
+/// good. Blocks for as long as the limits of the feed allow.
+///
+/// # Errors
+/// The folder `state` cannot be read or written. Whatever is wrong with the feed itself is
+/// [`Outcome::Failed`].
+pub fn update(feed: &Feed, state: &Path, means: &Means<'_>) -> Result<Outcome> {
+    let store = Store::new(state, &feed.name);
+    let now = means.now;
+    let mut meta = store.meta()?;
+    meta.checked_at = Some(now);
+    let old = last_good(&store, &meta)?;
+    meta.sizes = sizes(feed, &meta, old.as_ref());
+    let obtained = obtain(feed, &meta, old.as_ref(), means);
+    let stalled = obtained.as_ref().err().map(|error| Stalled {
+        since: meta.stalled.as_ref().map_or(now, |stalled| stalled.since),
+        reason: format!("{error:#}"),
+    });
+    let obtained = obtained.or_else(|error| keep(feed, &meta, old.as_ref(), means).ok_or(error));
+    let outcome = match obtained {
+        Ok(Obtained::Same(copy)) => {
+            meta.copy = Some(*copy);
+            meta.quarantined = None;
+            Outcome::Unchanged
+        }
+        Ok(Obtained::New(copy, content, records)) => {
+            let records = write(&store, old.as_ref(), &copy, &content, records, now)?;
+            size::remember(&mut meta.sizes, copy.entries);
+            meta.copy = Some((*copy).clone());
+            meta.quarantined = None;
+            Outcome::Changed(copy, Box::new(records))
+        }
+        Ok(Obtained::Odd(copy, content, reason)) => {
+            store.write_quarantined(&content)?;
+            let before = meta.quarantined.as_ref();
+            meta.quarantined = Some(Quarantined {
+                since: before.map_or(now, |before| before.since),
+                reason: reason.clone(),
+                copy: *copy,
+            });
+            Outcome::Quarantined(reason)
+        }
+        Err(error) => Outcome::Failed(format!("{error:#}")),
+    };
+    meta.stalled = stalled;
+    store.write_meta(&meta)?;
+    if meta.quarantined.is_none() {
+        store.remove_quarantined()?;
+    }
+    Ok(outcome)
+}
+
+/// Makes the content in quarantine the last good copy, whatever speaks against it: what comes next is
+/// compared with it alone.
+///
+/// # Errors
+/// There is none, it is of another configuration, or the folder `state` cannot be written to.
+pub fn accept(feed: &Feed, state: &Path, means: &Means<'_>) -> Result<Outcome> {
+    let name = &feed.name;
+    let store = Store::new(state, name);
+    let mut meta = store.meta()?;
+    let Some(Quarantined { copy, .. }) = meta.quarantined.take() else {
+        bail!("nothing of feed {name} is in quarantine; 'firewall feeds' lists what is");
+    };
+    let content = store.quarantined()?.unwrap_or_default();
+    ensure!(
+        is_of(&copy, feed) && store::hexadecimal(&store::sha256(&content)) == copy.digest,
+        "what is in quarantine is not of feed {name} as it is configured now, or damaged; 'firewall \
+         feeds update {name}' brings it anew"
+    );
+    let records = read_again(&copy, &content, means)
+        .with_context(|| format!("what is in quarantine of feed {name} cannot be read"))?;
+    let old = last_good(&store, &meta)?;
+    let records = write(&store, old.as_ref(), &copy, &content, records, means.now)?;
+    meta.sizes = [copy.entries].into();
+    meta.copy = Some(copy.clone());
+    store.write_meta(&meta)?;
+    store.remove_quarantined()?;
+    Ok(Outcome::Changed(Box::new(copy), Box::new(records)))
+}
+
+/// What a copy lists, parsed as it was.
+fn read_again(copy: &GoodCopy, content: &[u8], means: &Means<'_>) -> Result<Records> {
+    let job = Job {
+        format: Some(copy.format),
+        how: copy.how(),
+        ..Job::new(Task::Read, means.now)
+    };
+    match means.worker.ask(&job, content)? {
+        Answer::New(mut new) => Ok(Records::take(&mut new.parsed)),
+        _ => bail!("the worker read nothing; please report this"),
+    }
+}
+
+/// The last good copy.
+struct Good {
+    copy: GoodCopy,
+    content: Vec<u8>,
+    /// None where the file is lost or damaged, or of another version of this program.
+    records: Option<Records>,
+}
+
+/// The last good copy if its files are there and belong together: otherwise a server could go on
+/// confirming a list that is no longer here.
+fn last_good(store: &Store, meta: &Meta) -> Result<Option<Good>> {
+    let Some(content) = store.content()? else {
+        return Ok(None);
+    };
+    let digest = store::sha256(&content);
+    let is_it = |copy: &GoodCopy| copy.digest == store::hexadecimal(&digest);
+    let Some(copy) = meta.copy.clone().filter(is_it) else {
+        return Ok(None);
+    };
+    Ok(Some(Good {
+        records: store.records(&digest)?,
+        copy,
+        content,
+    }))
+}
+
+/// Writes a new copy; one that cannot be compared begins the journal anew.
+fn write(
+    store: &Store,
+    old: Option<&Good>,
+    copy: &GoodCopy,
+    content: &[u8],
+    mut records: Records,
+    now: Timestamp,
+) -> Result<Records> {
+    let before = old.and_then(|old| old.records.as_ref());
+    records.date(before, now);
+    let changes = match before {
+        None => journal::first_load(copy.entries, now),
+        Some(before) => journal::difference(before, &records, now),
+    };
+    store.write_copy(content, &records, &changes)?;
+    Ok(records)
+}
+
+/// Entries of the good copies that a new one is compared with; none if they are of another
+/// configuration.
+fn sizes(feed: &Feed, meta: &Meta, old: Option<&Good>) -> VecDeque<usize> {
+    match old.filter(|old| is_of(&old.copy, feed)) {
+        None => VecDeque::new(),
+        // A copy of a version of ours that did not remember sizes.
+        Some(old) if meta.sizes.is_empty() => [old.copy.entries].into(),
+        Some(_) => meta.sizes.clone(),
+    }
+}
+
+/// What a fetch brought, judged.
+enum Obtained {
+    Same(Box<GoodCopy>),
+    New(Box<GoodCopy>, Vec<u8>, Records),
+    /// It would be this copy, but for what speaks against it.
+    Odd(Box<GoodCopy>, Vec<u8>, String),
+}
+
+fn obtain(feed: &Feed, meta: &Meta, old: Option<&Good>, means: &Means<'_>) -> Result<Obtained> {
+    let old = old.filter(|old| is_of(&old.copy, feed));
+    // What has ended since must go, whether the content is another or not.
+    let is_current = |old: &&Good| old.copy.next_expiry.is_none_or(|expiry| means.now < expiry);
+    let same = old.filter(|old| old.records.is_some()).filter(is_current);
+    let known = same.map_or_else(Version::default, |same| same.copy.version.clone());
+    let mut job = Job {
+        same: same.map(|same| same.copy.digest.clone()),
+        ..job(feed, Task::Read, means.now)
+    };
+    let answer = match &feed.location {
+        Location::File(path) => {
+            let content = fetch::read(path, feed.limits.content)?;
+            means.worker.ask(&job, &content)
+        }
+        Location::Web(address) => {
+            let before = old.filter(|_| feed.server.is_some() && meta.trouble().is_none());
+            job.task = Task::Fetch(Box::new(Source {
+                address: address.to_string(),
+                server: feed.server,
+                collection: feed.collection.clone(),
+                secret: feed.key.as_ref().map(Key::read).transpose()?,
+                known,
+                before: before.map(|old| old.copy.version.clone()),
+            }));
+            let given = before.map_or(&[][..], |old| &old.content);
+            means.worker.ask(&job, given)
+        }
+    };
+    judge(feed, same, &meta.sizes, answer?, means)
+        .with_context(|| format!("refused what {} brought", feed.location))
+}
+
+/// Whether the copy is one of this feed as it is configured now.
+fn is_of(copy: &GoodCopy, feed: &Feed) -> bool {
+    copy.location == feed.location
+        && copy.options == feed.options
+        && feed.format().is_none_or(|format| format == copy.format)
+}
+
+fn job(feed: &Feed, task: Task, now: Timestamp) -> Job {
+    Job {
+        format: feed.format(),
+        how: How {
+            options: feed.options.clone(),
+            at: Some(now),
+        },
+        limits: feed.limits,
+        ..Job::new(task, now)
+    }
+}
+
+/// What becomes of the last good copy when nothing came: some of it may have expired, and records that
+/// are lost can be had from its content.
+fn keep(feed: &Feed, meta: &Meta, old: Option<&Good>, means: &Means<'_>) -> Option<Obtained> {
+    let old = old.filter(|old| is_of(&old.copy, feed))?;
+    let task = match feed.server.filter(|server| server.comes_and_goes()) {
+        Some(server) => Task::Expire(server),
+        None if old.records.is_none() => Task::Read,
+        None => return None,
+    };
+    let job = Job {
+        format: Some(old.copy.format),
+        ..job(feed, task, means.now)
+    };
+    let answer = means.worker.ask(&job, &old.content).ok()?;
+    let Answer::New(mut new) = answer else {
+        return None;
+    };
+    new.version = old.copy.version.clone();
+    judge(feed, Some(old), &meta.sizes, Answer::New(new), means).ok()
+}
+
+fn judge(
+    feed: &Feed,
+    same: Option<&Good>,
+    sizes: &VecDeque<usize>,
+    answer: Answer,
+    means: &Means<'_>,
+) -> Result<Obtained> {
+    let New {
+        version,
+        content,
+        format,
+        mut parsed,
+    } = match (answer, same) {
+        (Answer::New(new), _) => *new,
+        (Answer::Same(version), Some(same)) => return Ok(confirmed(same, version, means.now)),
+        _ => bail!("it is unchanged, but unknown"),
+    };
+    let guarded = guard::check(&parsed, means.protected)?;
+    rejected::check(format, &parsed)?;
+    // Refused now, the copy before stays; in force it could not be put.
+    memory::check(Load {
+        v4: parsed.v4.len() as u64,
+        v6: parsed.v6.len() as u64,
+        text: content.len() as u64,
+    })?;
+    let objection = objection(feed, sizes, &parsed, &guarded);
+    let copy = Box::new(GoodCopy {
+        location: feed.location.clone(),
+        format,
+        options: feed.options.clone(),
+        valid_at: Some(means.now),
+        next_expiry: parsed.next_expiry,
+        version,
+        fetched_at: means.now,
+        changed_at: means.now,
+        digest: store::hexadecimal(&store::sha256(&content)),
+        entries: parsed.entries,
+        v4: parsed.v4.len(),
+        v6: parsed.v6.len(),
+        rejected: parsed.rejected_count,
+        left_out: guarded.left_out,
+        subtracted: guarded.subtracted,
+        findings: guarded.findings,
+    });
+    Ok(match objection {
+        None => Obtained::New(copy, content, Records::take(&mut parsed)),
+        Some(reason) => Obtained::Odd(copy, content, reason),
+    })
+}
+
+/// What speaks against putting it in force without a question.
+fn objection(
+    feed: &Feed,
+    sizes: &VecDeque<usize>,
+    parsed: &Parsed,
+    guarded: &Guarded,
+) -> Option<String> {
+    let compares = !feed.server.is_some_and(Server::comes_and_goes);
+    let size = compares.then(|| size::objection(sizes, parsed.entries));
+    size.flatten().or_else(|| {
+        let objection = guard::coverage::objection(guarded, feed.max_coverage)?;
+        Some(format!("{objection}; max_coverage sets another"))
+    })
+}
+
+fn confirmed(same: &Good, version: Version, now: Timestamp) -> Obtained {
+    Obtained::Same(Box::new(GoodCopy {
+        version,
+        fetched_at: now,
+        ..same.copy.clone()
+    }))
+}

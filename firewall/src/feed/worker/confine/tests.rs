@@ -1,0 +1,92 @@
+//! What a worker can still do is tried in a process of its own, which has nothing to lose.
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream, ToSocketAddrs as _},
+    os::unix::net::UnixStream,
+    process::Command,
+    thread,
+};
+
+use jiff::Timestamp;
+
+use super::*;
+
+/// The process of a test that is ignored otherwise.
+fn in_a_process_of_its_own(test: &str) {
+    let name = format!("feed::worker::confine::tests::{test}");
+    let program = env::current_exe().unwrap();
+    let arguments = [
+        "--exact",
+        &name,
+        "--ignored",
+        "--nocapture",
+        "--test-threads=2",
+    ];
+    let output = Command::new(program).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+}
+
+fn job(task: Task) -> Job {
+    Job::new(task, Timestamp::UNIX_EPOCH)
+}
+
+#[test]
+fn a_worker_that_fetches_can_reach_servers_and_little_else() {
+    in_a_process_of_its_own("fetches");
+}
+
+#[test]
+#[ignore = "gives up everything: started by the test above"]
+fn fetches() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    confine(&job(Task::fetch(&"http://localhost".parse().unwrap()))).unwrap();
+
+    assert!(
+        ("localhost", 80).to_socket_addrs().is_ok(),
+        "names are found"
+    );
+    assert!(TcpStream::connect(address).is_ok(), "servers are reached");
+    assert!(
+        thread::spawn(|| true).join().unwrap(),
+        "threads can be made"
+    );
+
+    assert!(
+        fs::read("/etc/passwd").is_err(),
+        "other files are out of reach"
+    );
+    assert!(fs::read_dir("/proc").is_err() && fs::read_dir("/").is_err());
+    assert!(fs::write("/tmp/worker", "x").is_err(), "nothing is written");
+    assert!(
+        TcpListener::bind("127.0.0.1:0").is_err(),
+        "nobody is served"
+    );
+    assert!(UnixStream::connect("/run/x").unwrap_err().raw_os_error() == Some(libc::ENOSYS));
+    assert!(
+        Command::new("/bin/true").status().is_err(),
+        "no program is started"
+    );
+    let huge = Vec::<u8>::new().try_reserve_exact(8 << 30);
+    assert!(huge.is_err(), "memory has an end");
+}
+
+#[test]
+fn a_worker_that_only_reads_can_do_nothing_else() {
+    in_a_process_of_its_own("reads");
+}
+
+#[test]
+#[ignore = "gives up everything: started by the test above"]
+fn reads() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    confine(&job(Task::Read)).unwrap();
+    assert!(TcpStream::connect(address).is_err(), "no server is reached");
+    assert!(fs::read("/etc/hosts").is_err(), "no file is read");
+}

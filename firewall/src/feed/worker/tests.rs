@@ -1,0 +1,129 @@
+use super::*;
+use crate::feed::{Refused, records::Records, store};
+
+const LIST: &[u8] = b"203.0.113.9\n192.0.2.7:443/tcp\n2001:db8::/32\nnonsense\n";
+
+fn job(task: Task) -> Job {
+    Job {
+        format: Some(Format::Plain),
+        ..Job::new(task, Timestamp::UNIX_EPOCH)
+    }
+}
+
+fn written(answer: Result<Answer>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    exchange::write_answer(&mut bytes, answer).unwrap();
+    bytes
+}
+
+/// An answer as the other side reads it.
+fn handed_over(answer: Result<Answer>) -> Result<Answer> {
+    exchange::read_answer(written(answer))
+}
+
+fn new() -> New {
+    match task::work(&job(Task::Read), LIST).unwrap() {
+        Answer::New(new) => *new,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_handed_over_is_what_was_parsed() {
+    let (mut here, there) = (
+        new(),
+        handed_over(Ok(Answer::New(Box::new(new())))).unwrap(),
+    );
+    // In order, as records are.
+    Records::take(&mut here.parsed).give(&mut here.parsed);
+    assert_eq!(there, Answer::New(Box::new(here)));
+    for answer in [
+        Answer::Said(None),
+        Answer::Same(Version {
+            etag: Some("\"one\"".into()),
+            ..Version::default()
+        }),
+    ] {
+        let again = format!("{answer:?}");
+        assert_eq!(format!("{:?}", handed_over(Ok(answer)).unwrap()), again);
+    }
+    let refused = Err(Refused("it is a page".into()).into());
+    assert_eq!(
+        handed_over(refused).unwrap_err().to_string(),
+        "it is a page"
+    );
+}
+
+#[test]
+fn what_is_known_is_not_parsed_again() {
+    let same = Job {
+        same: Some(store::hexadecimal(&store::sha256(LIST))),
+        ..job(Task::Read)
+    };
+    assert!(matches!(task::work(&same, LIST), Ok(Answer::Same(_))));
+    assert!(matches!(
+        task::work(&same, b"192.0.2.1\n"),
+        Ok(Answer::New(_))
+    ));
+}
+
+#[test]
+fn a_job_comes_as_it_was_sent_and_nothing_else_is_one() {
+    let mut sent = Vec::new();
+    let job = job(Task::fetch(
+        &"https://example.com/list?key=1".parse().unwrap(),
+    ));
+    exchange::write_job(&mut sent, &job, b"given").unwrap();
+    assert_eq!(
+        exchange::read_job(&sent[..]).unwrap(),
+        (job, b"given".to_vec())
+    );
+    for wrong in [&b""[..], b"hello", &sent[..20], &[0xff; 100]] {
+        let refused = exchange::read_job(wrong).unwrap_err().to_string();
+        assert!(
+            refused.contains("started by 'firewall' itself"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_that_is_cut_or_changed_is_refused_or_another_content() {
+    let whole = written(Ok(Answer::New(Box::new(new()))));
+    let records = whole.len() - LIST.len();
+    for end in 0..records {
+        assert!(
+            exchange::read_answer(whole[..end].to_vec()).is_err(),
+            "cut at {end}"
+        );
+    }
+    let json = 4 + u32::from_le_bytes([whole[0], whole[1], whole[2], whole[3]]) as usize;
+    for byte in json..records {
+        let mut changed = whole.clone();
+        changed[byte] ^= 0x40;
+        assert!(exchange::read_answer(changed).is_err(), "byte {byte}");
+    }
+}
+
+#[test]
+fn words_of_a_worker_do_not_reach_the_terminal_as_they_are() {
+    let mut new = new();
+    new.parsed.rejected[0].text = "\u{1b}]0;owned\u{7}".into();
+    new.parsed.rejected[0].reason = "\u{1b}[2J".into();
+    let Answer::New(read) = handed_over(Ok(Answer::New(Box::new(new)))).unwrap() else {
+        panic!()
+    };
+    let rejected = &read.parsed.rejected[0];
+    let words = format!("{}{}", rejected.text, rejected.reason);
+    assert!(!words.contains(char::is_control), "{words:?}");
+    let failed = handed_over(Err(anyhow::anyhow!("\u{1b}[2Jgone"))).unwrap_err();
+    assert!(!failed.to_string().contains(char::is_control));
+}
+
+#[test]
+fn counts_that_do_not_fit_together_are_refused() {
+    let mut new = new();
+    new.parsed.v6_entries = 99;
+    let refused = handed_over(Ok(Answer::New(Box::new(new)))).unwrap_err();
+    assert!(refused.to_string().contains("does not fit together"));
+}
