@@ -125,3 +125,25 @@ fn loading_and_what_it_holds_are_found_for_this_filter() {
         assert!(findings(&output).iter().any(is_it), "{part}: {what}");
     }
 }
+
+#[test]
+fn many_feeds_are_put_in_force_and_again_where_nothing_changed() {
+    skip_unless!(
+        "many_feeds_are_put_in_force_and_again_where_nothing_changed",
+        Bpf,
+        Netns
+    );
+    let output = bench(&["--only", "feeds"]);
+    assert!(output.status.success(), "{}", errors(&output));
+    let findings = findings(&output);
+    for what in [
+        "10 feeds to enforced",
+        "10 feeds, nothing changed",
+        "feeds parse, one file",
+    ] {
+        let is_it = |it: &&Value| it["bench"] == "feeds" && it["what"] == what;
+        let found = findings.iter().find(is_it).unwrap();
+        assert!(found["seconds"].as_f64() > Some(0.0), "{found}");
+        assert!(found["peak_rss_bytes"].as_f64() > Some(0.0), "{found}");
+    }
+}

@@ -58,6 +58,7 @@ fn figures(findings: Findings) -> String {
     counted(&mut text, findings);
     end_to_end(&mut text, findings);
     loads(&mut text, findings);
+    feeds(&mut text, findings);
     skipped(&mut text, findings);
     text
 }
@@ -231,6 +232,31 @@ fn loads(text: &mut String, findings: Findings) {
             plain(&row["set"]),
             row["bytes_per_entry"],
             row["peak_rss_bytes"].as_f64().unwrap_or(f64::NAN) / 1e6,
+        );
+    }
+}
+
+fn feeds(text: &mut String, findings: Findings) {
+    let _ = writeln!(
+        text,
+        "\n### Feeds\n\n| program | what | entries | median, s | lowest | highest | peak, MB \
+         |\n|---|---|---:|---:|---:|---:|---:|"
+    );
+    for row in findings.of(&[("bench", "feeds".into())]) {
+        if row.get("skipped").is_some() {
+            continue;
+        }
+        let number = |field: &str| row[field].as_f64().unwrap_or(f64::NAN);
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {:.3} | {:.3} | {:.3} | {:.0} |",
+            plain(&row["variant"]),
+            plain(&row["what"]),
+            short(row["size"].as_u64().unwrap_or(0)),
+            number("seconds"),
+            number("min"),
+            number("max"),
+            number("peak_rss_bytes") / 1e6,
         );
     }
 }

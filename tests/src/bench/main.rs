@@ -6,6 +6,7 @@ mod cpu;
 mod document;
 mod end_to_end;
 mod family;
+mod feeds;
 mod findings;
 mod lists;
 mod loading;
@@ -71,6 +72,8 @@ enum Part {
     Load,
     /// What the kernel and the loading process hold
     Memory,
+    /// Many feeds from text to force, against iprange
+    Feeds,
 }
 
 /// How much is measured.
@@ -80,6 +83,8 @@ pub struct Plan {
     pub sizes: Vec<usize>,
     /// Entries of the lists that are loaded from a file.
     pub load_sizes: Vec<usize>,
+    /// Entries of all feeds together.
+    pub feeds_size: usize,
     /// Entries of the lists that packets are sent against.
     pub end_to_end_size: usize,
     /// Rounds of each comparison.
@@ -118,6 +123,7 @@ impl From<&Arguments> for Plan {
             } else {
                 &[1_000_000, 10_000_000]
             }),
+            feeds_size: given.iter().copied().max().unwrap_or(most),
             end_to_end_size: given.iter().copied().max().unwrap_or(most).min(most),
             rounds: match (smoke, quick) {
                 (true, _) => 1,
@@ -165,6 +171,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     };
     if wanted.load || wanted.memory {
         loading::measure(&plan, &mut report, wanted)?;
+    }
+    if wants(Part::Feeds) {
+        report.phase("feeds", |report| feeds::measure(&plan, report))?;
     }
     machine::latency(&mut report, "after")?;
     if arguments.write_docs {

@@ -295,7 +295,7 @@ impl Drop for Loaded {
 }
 
 /// Entries as text, each written by `line`.
-fn text(entries: &[Prefix<u32>], mut line: impl FnMut(&mut String, &str)) -> String {
+pub fn text(entries: &[Prefix<u32>], mut line: impl FnMut(&mut String, &str)) -> String {
     let mut text = String::with_capacity(entries.len() * 20);
     for &(address, length) in entries {
         let address = Ipv4Addr::from_bits(address);

@@ -21,7 +21,7 @@ const LONGEST_WORD: u64 = 300;
 pub struct Took {
     /// From start to end.
     pub wall: Duration,
-    /// Most memory that it held at a time, to the last look.
+    /// Most memory that it and the processes it started held at a time, to the last look.
     pub peak_bytes: u64,
 }
 
@@ -70,10 +70,17 @@ pub fn run(namespace: &Namespace, mut command: Command, patience: Duration) -> R
     })
 }
 
-/// The high-water mark of a process (`VmHWM`, proc_pid_status(5)).
+/// The high-water marks of a process and of those it started and waits for (`VmHWM`,
+/// proc_pid_status(5)).
 fn peak(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    kib(&status, "VmHWM:")
+    let mark = |process: &str| {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        kib(&status, "VmHWM:")
+    };
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    let children = children.unwrap_or_default();
+    let started: u64 = children.split_whitespace().filter_map(mark).sum();
+    Some(mark(&process.to_string())? + started)
 }
 
 /// Bytes of what the kernel holds for itself and data structures are made of: slabs that it cannot
