@@ -20,13 +20,15 @@ use crate::{
         server::Server,
         store::Name,
     },
-    ruleset::Wish,
+    ruleset::{Group, Wish},
 };
 
 mod entry;
+mod group;
 mod secret;
 
 use entry::{Defaults, FeedEntry};
+use group::GroupEntry;
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/firewall/firewall.toml";
@@ -150,6 +152,8 @@ pub struct Feed {
     pub when_old: WhenOld,
     /// Whether protect lists hold entries of it.
     pub hold: bool,
+    /// The feeds that it is counted with before anything is dropped.
+    pub group: Option<Group>,
 }
 
 impl Feed {
@@ -204,6 +208,8 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// Lists of addresses that feeds must not block unasked, likewise; fetched and stored like feeds.
     pub protect: Vec<Feed>,
+    /// Groups of feeds, likewise.
+    pub groups: Vec<Group>,
 }
 
 /// The file as it is written.
@@ -218,6 +224,7 @@ struct File {
     defaults: Defaults,
     feed: Vec<FeedEntry>,
     protect: Vec<FeedEntry>,
+    group: Vec<GroupEntry>,
 }
 
 impl Config {
@@ -225,31 +232,36 @@ impl Config {
     /// place, where no file at all is fine.
     pub fn load(path: Option<&Path>) -> Result<Self> {
         let main = path.unwrap_or(Path::new(DEFAULT_PATH));
-        let mut config = Self::default();
+        let mut files = Vec::new();
         if path.is_some() || main.exists() {
-            config.add_file(main)?;
+            files.push(read_file(main)?);
         }
-        for file in drop_ins(path)? {
-            config.add_file(&file)?;
+        for path in drop_ins(path)? {
+            files.push(read_file(&path)?);
         }
-        Ok(config)
+        Self::of(files)
     }
 
     /// Reads one configuration text; `name` is for messages.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
+        Self::of(vec![(name.to_owned(), parse_file(text, name)?)])
+    }
+
+    /// Groups come first: a feed may be in one of a later file.
+    fn of(files: Vec<(String, File)>) -> Result<Self> {
         let mut config = Self::default();
-        config.add(text, name)?;
+        for (name, file) in &files {
+            let mut entries = file.group.iter();
+            let added = entries.try_for_each(|entry| group::add(&mut config.groups, entry));
+            added.with_context(|| name.clone())?;
+        }
+        for (name, file) in files {
+            config.add(file, &name)?;
+        }
         Ok(config)
     }
 
-    fn add_file(&mut self, path: &Path) -> Result<()> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-        self.add(&text, &path.display().to_string())
-    }
-
-    fn add(&mut self, text: &str, name: &str) -> Result<()> {
-        let file: File = toml::from_str(text).map_err(|error| located(&error, text, name))?;
+    fn add(&mut self, file: File, name: &str) -> Result<()> {
         self.interfaces.extend(file.interfaces);
         self.outside.extend(file.outside);
         self.inside_prefixes
@@ -257,7 +269,7 @@ impl Config {
         self.attach = file.attach.unwrap_or(self.attach);
         self.own_traffic = file.own_traffic.unwrap_or(self.own_traffic);
         for entry in file.feed {
-            let feed = entry.finish(&file.defaults);
+            let feed = entry.finish(&file.defaults, &self.groups);
             let feed = feed.with_context(|| name.to_owned())?;
             self.check_new(&feed, name)?;
             self.feeds.push(feed);
@@ -296,6 +308,18 @@ impl Config {
     pub fn active_feeds(&self) -> impl Iterator<Item = &Feed> {
         self.feeds.iter().filter(|feed| feed.mode != Mode::Off)
     }
+}
+
+fn read_file(path: &Path) -> Result<(String, File)> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+    let name = path.display().to_string();
+    let file = parse_file(&text, &name)?;
+    Ok((name, file))
+}
+
+fn parse_file(text: &str, name: &str) -> Result<File> {
+    toml::from_str(text).map_err(|error| located(&error, text, name))
 }
 
 /// The folder of the further files beside the configuration file `path`, or beside the default one.

@@ -138,7 +138,8 @@ impl Inputs {
         ruleset.source(ALLOW, Wish::Exempt)?;
         ruleset.source(LOCAL, Wish::Drop)?;
         for StoredFeed { feed, .. } in &self.feeds {
-            ruleset.source(feed.name.as_str(), feed.wish())?;
+            let source = ruleset.source(feed.name.as_str(), feed.wish())?;
+            ruleset.put_in_group(source, feed.must_agree().cloned());
         }
         Ok(ruleset)
     }

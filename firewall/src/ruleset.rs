@@ -54,6 +54,18 @@ impl Wish {
         }
     }
 
+    /// The same without its drops: what would be dropped is counted and reported.
+    pub const fn monitored(self) -> Self {
+        match self {
+            Self::Drop => Self::Monitor,
+            Self::Inbound { .. } => Self::Inbound {
+                opening: Action::Monitor,
+                connectionless: Action::Monitor,
+            },
+            Self::Allow | Self::Protect | Self::Exempt | Self::Monitor => self,
+        }
+    }
+
     /// Whether it calls addresses bad, as feeds and the block list do.
     pub const fn lists(self) -> bool {
         match self {
@@ -99,6 +111,15 @@ pub struct PortEntry {
     pub source: SourceId,
 }
 
+/// Sources that have to agree: an address that fewer of them name is only monitored for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Tells it from other groups.
+    pub name: String,
+    /// How many of them have to name an address.
+    pub min_sources: usize,
+}
+
 /// Where indicators come from: a feed, a local list, the protected addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -106,6 +127,8 @@ pub struct Source {
     pub name: String,
     /// What is to be done with its addresses.
     pub wish: Wish,
+    /// With whom it has to agree before that is done.
+    pub group: Option<Group>,
 }
 
 /// One prefix of one source. Host bits are clear.
@@ -140,23 +163,28 @@ pub struct Ruleset {
 }
 
 impl Ruleset {
-    /// The source of that name and wish, added if it is new.
+    /// The source of that name and wish, added if it is new, without a group then.
     ///
     /// # Errors
     /// There are more sources than a [`SourceId`] can number.
     pub fn source(&mut self, name: &str, wish: Wish) -> Result<SourceId> {
-        let same = |source: &Source| source.name == name && source.wish == wish;
-        let index = self.sources.iter().position(same).unwrap_or_else(|| {
-            self.sources.push(Source {
-                name: name.to_owned(),
-                wish,
-            });
-            self.sources.len() - 1
+        if let Some(known) = self.find(name, wish) {
+            return Ok(known);
+        }
+        let number = SourceId::try_from(self.sources.len()).ok();
+        let number = number.filter(|&number| number < MAX_SOURCES);
+        let number = number.context("there are more than 65,535 sources; switch feeds off")?;
+        self.sources.push(Source {
+            name: name.to_owned(),
+            wish,
+            group: None,
         });
-        SourceId::try_from(index)
-            .ok()
-            .filter(|&source| source < MAX_SOURCES)
-            .context("there are more than 65,535 sources; switch feeds off")
+        Ok(number)
+    }
+
+    /// Puts a source, which must be one of the ruleset's, into a group.
+    pub fn put_in_group(&mut self, source: SourceId, group: Option<Group>) {
+        self.sources[usize::from(source)].group = group;
     }
 
     /// The source of that name and wish, if it is one of them.

@@ -31,6 +31,7 @@ fn sources() -> Vec<Source> {
     let source = |(number, wish)| Source {
         name: format!("{wish:?}-{number}"),
         wish,
+        group: None,
     };
     wishes.into_iter().enumerate().map(source).collect()
 }

@@ -238,7 +238,13 @@ fn remarks(
                 remarks.push(fault(text));
             }
             let shared = advice::shared(record);
-            remarks.extend(shared.map(|text| Remark { fault: false, text }));
+            let groups = filter.config.too_small_groups();
+            remarks.extend(
+                shared
+                    .into_iter()
+                    .chain(groups)
+                    .map(|text| Remark { fault: false, text }),
+            );
             let advice = network
                 .map(|network| advice::advice(record, network))
                 .unwrap_or_default();

@@ -27,6 +27,10 @@ use crate::{
     subject::Subject,
 };
 
+mod naming;
+
+use naming::{Agreement, Naming, agree};
+
 /// What happens to packets of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -34,26 +38,6 @@ enum Verdict {
     Blocked,
     Monitored,
     NotBlocked,
-}
-
-/// A source that names the address.
-#[derive(Debug, Serialize)]
-struct Naming {
-    source: String,
-    /// What the source asks for: `enforce`, `monitor`, `allow`, `exempt`, `protect`.
-    asks: &'static str,
-    prefix: Subject,
-    /// Whether only what opens something from outside matters.
-    opening: bool,
-    /// Line in the last good copy of a feed.
-    line: Option<u32>,
-    since: Option<Timestamp>,
-    /// `since` is when records begin, the entry may be older.
-    or_before: bool,
-    /// When it ends.
-    until: Option<Timestamp>,
-    /// The operator's words, or why the entry is left out.
-    note: Option<String>,
 }
 
 /// What the ledger has on the address.
@@ -184,6 +168,7 @@ impl<'a> Evidence<'a> {
         for (stored, guarded) in self.inputs.feeds.iter().zip(&self.feeds) {
             self.add_feed(stored, guarded, address, &mut namings)?;
         }
+        agree(&mut namings);
         Ok(namings)
     }
 
@@ -249,6 +234,7 @@ impl<'a> Evidence<'a> {
                         .map(|said| said.to_string()),
                 },
                 opening: stored.feed.direction == Direction::In,
+                agreement: stored.feed.must_agree().map(Agreement::of),
                 ..Naming::new(if left_out { "nothing" } else { asks }, subject)
             });
         }
@@ -309,59 +295,6 @@ fn by_files(sources: &[Naming]) -> Verdict {
         Verdict::Monitored
     } else {
         Verdict::NotBlocked
-    }
-}
-
-impl Naming {
-    fn new(asks: &'static str, prefix: Subject) -> Self {
-        Self {
-            source: String::new(),
-            asks,
-            prefix,
-            opening: false,
-            line: None,
-            since: None,
-            or_before: false,
-            until: None,
-            note: None,
-        }
-    }
-
-    fn text(&self, now: Timestamp) -> String {
-        let mut text = format!(
-            "  {} {}: {}",
-            self.source,
-            self.asks_in_words(),
-            self.prefix
-        );
-        if let Some(line) = self.line {
-            text.push_str(&format!(", line {line}"));
-        }
-        if let Some(since) = self.since {
-            let or_before = if self.or_before { " or before" } else { "" };
-            let ago = table::ago(since, now);
-            text.push_str(&format!(", since {since:.0}{or_before} ({ago})"));
-        }
-        if let Some(until) = self.until {
-            text.push_str(&format!(", until {until:.0}"));
-        }
-        if let Some(note) = &self.note {
-            text.push_str(&format!(" ({note})"));
-        }
-        text
-    }
-
-    fn asks_in_words(&self) -> &'static str {
-        match self.asks {
-            "enforce" if self.opening => "blocks what comes from outside to open something",
-            "monitor" if self.opening => "monitors what comes from outside to open something",
-            "enforce" => "blocks",
-            "monitor" => "monitors",
-            "allow" => "allows",
-            "exempt" => "exempts",
-            "protect" => "is protected",
-            _ => "lists",
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::{Connectionless, Direction, Feed, Mode, Ports, WhenOld, secret::Secret};
+use super::{Connectionless, Direction, Feed, Mode, Ports, WhenOld, group, secret::Secret};
 use crate::{
     feed::{
         fetch::Location,
@@ -17,6 +17,7 @@ use crate::{
     },
     local::{ALLOW, LOCAL},
     protected::Kind,
+    ruleset::Group,
 };
 
 /// What feeds have unless they say otherwise.
@@ -66,6 +67,7 @@ pub struct FeedEntry {
     max_age: Option<SignedDuration>,
     when_old: Option<WhenOld>,
     hold: Option<bool>,
+    group: Option<String>,
 }
 
 /// Shortest time between two fetches: providers lock out those who ask more often.
@@ -78,8 +80,8 @@ const ALL_OF_IPV4: u64 = 1 << 32;
 const DECISIONS_INTERVAL: SignedDuration = SignedDuration::from_secs(10);
 
 impl FeedEntry {
-    /// The feed, all of it checked.
-    pub fn finish(self, defaults: &Defaults) -> Result<Feed> {
+    /// The feed, all of it checked; `groups` are those that it can be in.
+    pub fn finish(self, defaults: &Defaults, groups: &[Group]) -> Result<Feed> {
         let name: Name = self.name.parse()?;
         // Our own sources must not be mistaken for a feed, nor a feed for them.
         if [LOCAL, ALLOW].contains(&name.as_str()) || Kind::is_name(name.as_str()) {
@@ -94,6 +96,10 @@ impl FeedEntry {
             key_header: self.key_header,
             user: self.user,
         };
+        let group = self.group.map(|group| group::find(groups, &group));
+        let group = group
+            .transpose()
+            .with_context(|| format!("feed '{name}'"))?;
         let key = secret.finish(&name, self.url.as_deref(), self.server)?;
         let options = Options {
             column: self.column,
@@ -120,6 +126,7 @@ impl FeedEntry {
             max_age,
             when_old: self.when_old.unwrap_or_default(),
             hold: self.hold.unwrap_or(true),
+            group,
             name,
         })
     }
@@ -132,15 +139,16 @@ impl FeedEntry {
             || self.ports.is_some()
             || self.hold.is_some()
             || self.when_old.is_some()
+            || self.group.is_some()
             || self.server.is_some();
         if says_what_is_done {
             bail!(
                 "protect '{}': a protect list only holds entries of feeds; mode, direction, \
-                 connectionless, ports, hold, when_old and server are for [[feed]]",
+                 connectionless, ports, hold, group, when_old and server are for [[feed]]",
                 self.name
             );
         }
-        let feed = self.finish(defaults)?;
+        let feed = self.finish(defaults, &[])?;
         Ok(Feed {
             mode: Mode::Protect,
             ..feed

@@ -13,7 +13,8 @@ pub const MAX_CLASSES: usize = 65_000;
 /// What is known of an address that is listed: what to do, and who says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {
-    /// What any of the sources wishes, case by case: drop beats monitor.
+    /// What any of the sources wishes, case by case: drop beats monitor. What sources of a group that
+    /// do not agree in the number it takes want to drop is monitored.
     pub actions: Actions,
     /// All sources that name the address, ascending. Empty for a class that many sets share, and
     /// where only ports of the address are listed.
@@ -175,10 +176,27 @@ impl<'a> Sets<'a> {
         let mut sources = self.members[set.index()].clone();
         let actions = sources
             .iter()
-            .map(|&source| self.wish(source).map_or(Actions::PORTS, Wish::actions))
+            .map(|&source| self.actions(source, &sources))
             .fold(Actions::NONE, Actions::and);
         sources.retain(|&source| source != PORTS);
         Class { actions, sources }
+    }
+
+    /// What `source` does to an address that it names together with all of `members`.
+    fn actions(&self, source: SourceId, members: &[SourceId]) -> Actions {
+        let Some(Source { wish, group, .. }) = self.sources.get(usize::from(source)) else {
+            return Actions::PORTS;
+        };
+        let agrees = group.as_ref().is_none_or(|group| {
+            let others = members
+                .iter()
+                .filter_map(|&id| self.sources.get(usize::from(id)));
+            others.filter(|it| it.group.as_ref() == Some(group)).count() >= group.min_sources
+        });
+        match agrees {
+            true => wish.actions(),
+            false => wish.monitored().actions(),
+        }
     }
 }
 

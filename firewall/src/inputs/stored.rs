@@ -124,7 +124,10 @@ impl StoredFeed {
             (_, true) => "",
             (_, false) => " unheld",
         };
-        format!("{name} {wish:?} {ports:?}{age}{hold}")
+        let group = self.feed.must_agree().map_or(String::new(), |group| {
+            format!(" {} of {}", group.min_sources, group.name)
+        });
+        format!("{name} {wish:?} {ports:?}{age}{hold}{group}")
     }
 
     /// Whether its entries are out of force at `now`, because its last good fetch is too long ago.

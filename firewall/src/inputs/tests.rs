@@ -50,3 +50,69 @@ fn a_fresh_copy_is_taken_as_long_as_its_file_is_the_same() {
     file::replace(&path, &content).unwrap();
     assert_eq!(entries(copy), of_file);
 }
+
+/// A feed whose copy is the list, in a folder of its own.
+fn with_copy(keys: &str, state: &State, list: &std::path::Path) -> Config {
+    let text = format!("[[feed]]\nname = 'box'\npath = {list:?}\n{keys}");
+    let config = Config::parse(&text, "firewall.toml").unwrap();
+    let feed = crate::feed::Feed {
+        name: config.feeds[0].name.clone(),
+        location: config.feeds[0].location.clone(),
+        format: None,
+        options: format::Options::default(),
+        server: None,
+        collection: None,
+        key: None,
+        limits: crate::feed::fetch::Limits::default(),
+        max_coverage: config.feeds[0].max_coverage,
+    };
+    let means = Means {
+        worker: &Worker::Here,
+        protected: &[],
+        now: Timestamp::UNIX_EPOCH,
+    };
+    crate::feed::update(&feed, state.root(), &means).unwrap();
+    config
+}
+
+#[test]
+fn whom_a_feed_must_agree_with_decides_what_is_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list");
+    std::fs::write(&list, "203.0.113.7\n").unwrap();
+    let state = State::new(folder.path());
+    let group = |name: &str, min: usize| {
+        format!("group = '{name}'\n[[group]]\nname = '{name}'\nmin_feeds = {min}\n")
+    };
+    let enforce = |rest: String| format!("mode = 'enforce'\n{rest}");
+    let now = Timestamp::UNIX_EPOCH;
+    let digests = [
+        enforce(String::new()),
+        enforce(group("lists", 2)),
+        enforce(group("lists", 3)),
+        enforce(group("others", 2)),
+        String::new(),
+    ]
+    .map(|keys| {
+        let inputs = Inputs::read(&with_copy(&keys, &state, &list), &state).unwrap();
+        let of_image = inputs.of_image(now).remove(0);
+        (inputs.digest(now), of_image.asks)
+    });
+    let different: std::collections::BTreeSet<_> = digests.iter().cloned().collect();
+    assert_eq!(different.len(), digests.len(), "{digests:?}");
+    let asks: std::collections::BTreeSet<_> = digests.iter().map(|(_, asks)| asks).collect();
+    assert_eq!(asks.len(), digests.len(), "{digests:?}");
+    // One that only monitors agrees with nobody.
+    let monitor = Inputs::read(&with_copy(&group("lists", 2), &state, &list), &state).unwrap();
+    assert_eq!(monitor.digest(now), digests[4].0);
+    assert_eq!(
+        monitor
+            .own_ruleset(now)
+            .unwrap()
+            .sources
+            .last()
+            .unwrap()
+            .group,
+        None
+    );
+}

@@ -117,6 +117,7 @@ impl Scene {
             max_age: None,
             when_old: config::WhenOld::Keep,
             hold: true,
+            group: None,
         };
         let stored = StoredFeed::read(&feed, &State::new(self.state.path())).unwrap();
         stored.map(|stored| stored.guarded(protected).unwrap())

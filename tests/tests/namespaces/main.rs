@@ -8,6 +8,7 @@ mod decisions;
 mod devices;
 mod expiry;
 mod force;
+mod groups;
 mod limits;
 mod names;
 mod own_traffic;

@@ -167,12 +167,19 @@ impl Daemon {
 
     /// Says what the operator could do better.
     fn advise(&self) -> Result<()> {
+        self.advise_on_groups();
         if let Some(record) = self.filter.in_force()? {
             for text in advice(&record, &Network::read()?) {
                 warn!("{text}");
             }
         }
         Ok(())
+    }
+
+    fn advise_on_groups(&self) {
+        for text in self.filter.config.too_small_groups() {
+            warn!("{text}");
+        }
     }
 
     /// Which interfaces are to enforce, by what the network looks like now.
@@ -221,6 +228,7 @@ impl Daemon {
                     return;
                 }
                 info!("configuration read again");
+                self.advise_on_groups();
                 self.enforce();
             }
             Err(failure) => error!("the configuration before stays in use: {failure:#}"),

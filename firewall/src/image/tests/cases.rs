@@ -1,18 +1,21 @@
 //! Named cases. A rule reads `wish source prefix` or `wish source address:port`, an expectation
-//! `address: wish sources`.
+//! `address: wish sources`. A source `name@2` is in the group in which two must agree.
 
 use std::net::{IpAddr, SocketAddr};
 
 use firewall_common::class::Action;
 use firewall_common::image::FIRST_LEVEL_LINES;
 
-use super::oracle::{answer as class_answer, check, lookup};
+use super::{
+    oracle::{answer as class_answer, check, lookup},
+    properties::group,
+};
 use crate::{
     image::Image,
     ruleset::{Entry, PortEntry, Protocol, Ruleset, Wish},
 };
 
-fn ruleset(rules: &[&str]) -> Ruleset {
+pub fn ruleset(rules: &[&str]) -> Ruleset {
     let mut ruleset = Ruleset::default();
     for rule in rules {
         let words: Vec<&str> = rule.split(' ').collect();
@@ -27,7 +30,11 @@ fn ruleset(rules: &[&str]) -> Ruleset {
             },
             _ => Wish::Drop,
         };
-        let source = ruleset.source(words[1], wish).unwrap();
+        let (name, min_sources) = words[1].split_once('@').unwrap_or((words[1], ""));
+        let source = ruleset.source(name, wish).unwrap();
+        if let Ok(min_sources) = min_sources.parse() {
+            ruleset.put_in_group(source, group(min_sources));
+        }
         if let Ok(host) = words[2].parse::<SocketAddr>() {
             ruleset.ports.push(PortEntry {
                 address: host.ip(),
@@ -43,7 +50,7 @@ fn ruleset(rules: &[&str]) -> Ruleset {
     ruleset
 }
 
-fn answer(image: &Image, address: &str) -> String {
+pub fn answer(image: &Image, address: &str) -> String {
     let answer = match (address.parse(), address.parse::<SocketAddr>()) {
         (Ok(IpAddr::V4(address)), _) => lookup(image, address.to_bits()),
         (Ok(IpAddr::V6(address)), _) => lookup(image, address.to_bits()),

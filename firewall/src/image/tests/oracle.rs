@@ -28,6 +28,17 @@ fn asked(wish: Wish, case: Case) -> Action {
     }
 }
 
+/// Whether fewer sources of its group are among `named`, each counted once, than have to agree.
+fn outvoted(source: &Source, named: &[&Source]) -> bool {
+    let Some(group) = &source.group else {
+        return false;
+    };
+    let of_group = named.iter().filter(|it| it.group.is_some());
+    let of_group = of_group.filter(|it| it.group.as_ref().unwrap().name == group.name);
+    let names: BTreeSet<&str> = of_group.map(|it| it.name.as_str()).collect();
+    names.len() < group.min_sources
+}
+
 /// The answer for an address that entries of `named` sources cover.
 fn judge(sources: &[Source], named: impl Iterator<Item = SourceId>) -> Answer {
     let named: Vec<&Source> = named.map(|id| &sources[usize::from(id)]).collect();
@@ -43,7 +54,13 @@ fn judge(sources: &[Source], named: impl Iterator<Item = SourceId>) -> Answer {
         return None;
     }
     let action = |case| {
-        let actions = named.iter().map(|source| asked(source.wish, case));
+        let actions = named.iter().map(|source| {
+            let asked = asked(source.wish, case);
+            match outvoted(source, &named) {
+                true => asked.min(Action::Monitor),
+                false => asked,
+            }
+        });
         actions.max().unwrap_or(Action::Pass)
     };
     Some((Some(Case::ALL.map(action)), names(|_| true)))

@@ -7,10 +7,15 @@ use firewall_common::class::Action;
 use super::oracle::check;
 use crate::{
     address::Address,
-    ruleset::{Entry, PortEntry, Protocol, Ruleset, Source, SourceId, Wish},
+    ruleset::{Entry, Group, PortEntry, Protocol, Ruleset, Source, SourceId, Wish},
 };
 
-/// Three sources that spare, three that monitor, three that drop, two for what opens something.
+/// Sources of [`sources`]: those from the fourth on list.
+const SOURCES: SourceId = 17;
+
+/// Three sources that spare, three that monitor, three that drop, two for what opens something; a
+/// group of three, one of them for what opens something, of which two must agree, and a group of
+/// three that all must.
 pub fn sources() -> Vec<Source> {
     use Wish::{Allow, Drop, Exempt, Monitor, Protect};
     let inbound = |opening, connectionless| Wish::Inbound {
@@ -29,19 +34,43 @@ pub fn sources() -> Vec<Source> {
         Drop,
         inbound(Action::Drop, Action::Monitor),
         inbound(Action::Monitor, Action::Drop),
+        Drop,
+        Drop,
+        inbound(Action::Drop, Action::Drop),
+        Drop,
+        Drop,
+        Drop,
     ]
     .into_iter()
     .enumerate()
     .map(|(number, wish)| Source {
         name: format!("{wish:?}-{number}"),
         wish,
+        group: match number {
+            11..14 => group(2),
+            14..17 => group(3),
+            _ => None,
+        },
     })
     .collect()
 }
 
+/// The group in which so many must agree.
+pub fn group(min_sources: usize) -> Option<Group> {
+    Some(Group {
+        name: min_sources.to_string(),
+        min_sources,
+    })
+}
+
 /// A source for an entry: seldom one that spares, or little would be left to see.
 fn source() -> impl Strategy<Value = SourceId> + Clone {
-    prop_oneof![1 => 0..3_u16, 15 => 3..11_u16]
+    prop_oneof![1 => 0..3_u16, 15 => listing()]
+}
+
+/// A source that lists.
+pub fn listing() -> impl Strategy<Value = SourceId> + Clone {
+    3..SOURCES
 }
 
 fn entry<A: Address>(
@@ -106,7 +135,7 @@ pub fn port() -> impl Strategy<Value = PortEntry> {
         select(vec![0xc000_0201_u32, 0xc000_0202]).prop_map(|address| address.to_ip()),
     ];
     let port = prop_oneof![0..4_u16, Just(u16::MAX)];
-    (address, select(&Protocol::ALL[..]), port, 3..11_u16).prop_map(
+    (address, select(&Protocol::ALL[..]), port, listing()).prop_map(
         |(address, protocol, port, source)| PortEntry {
             address,
             protocol,

@@ -6,7 +6,10 @@ use firewall_common::class::{Action, Case};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
-use super::oracle::{ByPrefix, boundaries, check, lookup};
+use super::{
+    oracle::{ByPrefix, boundaries, check, lookup},
+    properties::group,
+};
 use crate::{
     address::Address,
     image::{Image, MAX_CLASSES},
@@ -26,6 +29,7 @@ fn sources(count: usize) -> Vec<Source> {
         .map(|number| Source {
             name: number.to_string(),
             wish: wish(number),
+            group: None,
         })
         .collect()
 }
@@ -156,7 +160,7 @@ fn pairs(count: SourceId) -> Vec<Entry<u32>> {
     pairs.enumerate().flat_map(entry).collect()
 }
 
-/// Every third source drops, the others monitor.
+/// Every third source drops, the others monitor; every other one has to agree with one like it.
 fn sources_that_list(count: SourceId) -> Vec<Source> {
     let wish = |number| {
         if number % 3 == 0 {
@@ -169,6 +173,7 @@ fn sources_that_list(count: SourceId) -> Vec<Source> {
         .map(|number| Source {
             name: number.to_string(),
             wish: wish(number),
+            group: group(2).filter(|_| number % 2 == 0),
         })
         .collect()
 }
