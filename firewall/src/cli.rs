@@ -3,10 +3,9 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use jiff::SignedDuration;
 
 use crate::{
-    config::{Direction, Mode},
+    config::{Direction, Mode, duration},
     export::Format as ExportFormat,
     feed::{
         format::{Column, Format, Options as FormatOptions, Separator},
@@ -264,8 +263,9 @@ pub struct Enable {
     /// Name in the catalogue
     pub name: Name,
     /// What is done with its addresses: monitor (count and report) or enforce (drop)
-    #[arg(long, default_value = "monitor", value_parser = parse_mode)]
-    pub mode: Mode,
+    /// [default: monitor]
+    #[arg(long, value_parser = parse_mode)]
+    pub mode: Option<Mode>,
     /// File with the key, for a feed that needs one
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
@@ -360,13 +360,11 @@ pub enum ConfigCommand {
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("'{text}' is no time; write for example 30m, 2h or 7d");
-    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
-    let duration = SignedDuration::try_from(span)
-        .or_else(|_| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()))
-        .map_err(|_| wrong())?;
-    if !duration.is_positive() {
-        return Err(wrong());
+    let duration = duration::parse(text)?;
+    if duration.is_zero() {
+        return Err(format!(
+            "'{text}' is over at once; write for example 30m, 2h or 7d"
+        ));
     }
     Ok(duration.unsigned_abs())
 }

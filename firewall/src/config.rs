@@ -23,6 +23,7 @@ use crate::{
     ruleset::{Group, Wish},
 };
 
+pub mod duration;
 mod entry;
 mod group;
 mod secret;

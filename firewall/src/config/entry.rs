@@ -6,7 +6,9 @@ use anyhow::{Context, Result, bail};
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::{Connectionless, Direction, Feed, Mode, Ports, WhenOld, group, secret::Secret};
+use super::{
+    Connectionless, Direction, Feed, Mode, Ports, WhenOld, duration, group, secret::Secret,
+};
 use crate::{
     feed::{
         fetch::Location,
@@ -25,6 +27,7 @@ use crate::{
 #[serde(deny_unknown_fields, default)]
 pub struct Defaults {
     pub mode: Mode,
+    #[serde(deserialize_with = "duration::required")]
     pub interval: SignedDuration,
 }
 
@@ -56,6 +59,7 @@ pub struct FeedEntry {
     direction: Direction,
     connectionless: Option<Connectionless>,
     ports: Option<Ports>,
+    #[serde(default, deserialize_with = "duration::optional")]
     interval: Option<SignedDuration>,
     server: Option<Server>,
     collection: Option<String>,
@@ -64,6 +68,7 @@ pub struct FeedEntry {
     key_header: Option<String>,
     user: Option<String>,
     max_coverage: Option<u64>,
+    #[serde(default, deserialize_with = "duration::optional")]
     max_age: Option<SignedDuration>,
     when_old: Option<WhenOld>,
     hold: Option<bool>,

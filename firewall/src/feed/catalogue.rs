@@ -32,6 +32,9 @@ pub struct Entry {
     /// Where the key comes from, if one is needed.
     #[serde(default)]
     pub key: Option<String>,
+    /// Whether it is a protect list: what feeds list of it is held.
+    #[serde(default)]
+    pub protect: bool,
     /// What to know before it is enforced.
     #[serde(default)]
     pub traps: Vec<String>,
@@ -68,6 +71,12 @@ pub struct Keys {
     ports: Option<config::Ports>,
     #[serde(skip_serializing_if = "Option::is_none")]
     interval: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_coverage: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    when_old: Option<config::WhenOld>,
 }
 
 impl Keys {
@@ -85,6 +94,18 @@ impl Keys {
     /// Time between two fetches, where the catalogue asks for one.
     pub fn interval(&self) -> Option<&str> {
         self.interval.as_deref()
+    }
+
+    /// What it must keep to beside what every feed must, in words.
+    pub fn gates(&self) -> Vec<String> {
+        let coverage = self
+            .max_coverage
+            .map(|it| format!("covers {it} addresses at most"));
+        let age = self.max_age.as_ref().map(|age| match self.when_old {
+            Some(config::WhenOld::Expire) => format!("taken out when it is older than {age}"),
+            _ => format!("kept when it is older than {age}, and said so"),
+        });
+        coverage.into_iter().chain(age).collect()
     }
 
     /// How the key is sent.
@@ -151,13 +172,14 @@ impl Entry {
         })
     }
 
-    /// The `[[feed]]` that switches it on, and what the configuration makes of it. The key is not read.
+    /// The `[[feed]]` or `[[protect]]` that switches it on, and what the configuration makes of it. The key is not read.
     ///
     /// # Errors
-    /// It cannot be used, or it needs a key and none is named, or the other way round.
+    /// It cannot be used, or it needs a key and none is named, or the other way round; or a mode is
+    /// named for a protect list.
     pub fn configuration(
         &self,
-        mode: Mode,
+        mode: Option<Mode>,
         key_file: Option<&Path>,
     ) -> Result<(String, config::Feed)> {
         #[derive(Serialize)]
@@ -165,21 +187,28 @@ impl Entry {
             name: &'a Name,
             #[serde(flatten)]
             keys: &'a Keys,
-            mode: Mode,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            mode: Option<Mode>,
             #[serde(skip_serializing_if = "Option::is_none")]
             key_file: Option<&'a Path>,
         }
         let keys = self.usable()?;
         self.check_key(keys, key_file)?;
+        ensure!(
+            !self.protect || mode.is_none(),
+            "'{}' is a protect list, which has no mode: what feeds list of it is held; leave --mode out",
+            self.name
+        );
         let feed = Feed {
             name: &self.name,
             keys,
-            mode,
+            mode: (!self.protect).then_some(mode.unwrap_or_default()),
             key_file,
         };
-        let text = format!("[[feed]]\n{}", toml::to_string(&feed)?);
+        let kind = if self.protect { "protect" } else { "feed" };
+        let text = format!("[[{kind}]]\n{}", toml::to_string(&feed)?);
         let parsed = Config::parse(&text, "the catalogue")?;
-        let feed = parsed.feeds.into_iter().next();
+        let feed = parsed.feeds.into_iter().chain(parsed.protect).next();
         Ok((text, feed.context("the catalogue made no feed")?))
     }
 

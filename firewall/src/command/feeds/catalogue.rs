@@ -40,7 +40,7 @@ pub(super) fn run(
 
 /// The mode of the configured feed of that name, whoever configured it.
 fn mode(config: &Config, entry: &Entry) -> Option<Mode> {
-    let mut feeds = config.feeds.iter();
+    let mut feeds = config.all_feeds();
     feeds
         .find(|feed| feed.name == entry.name)
         .map(|feed| feed.mode)
@@ -54,7 +54,7 @@ fn row(config: &Config, entry: &Entry) -> Value {
         "format": keys.map(|keys| keys.format()), "interval": keys.and_then(|keys| keys.interval()),
         "direction": keys.map(|keys| keys.direction()), "advice": keys.map(|_| entry.advice),
         "key": entry.key, "key_sent": keys.filter(|_| entry.key.is_some()).map(|keys| keys.key_sent()),
-        "traps": entry.traps, "unusable": entry.unusable, "instead": entry.instead,
+        "protect": entry.protect, "gates": keys.map(|keys| keys.gates()), "traps": entry.traps, "unusable": entry.unusable, "instead": entry.instead,
         "mode": mode(config, entry), "configuration": keys,
     })
 }
@@ -70,7 +70,10 @@ fn write_table(config: &Config, entries: &[Entry], output: &mut dyn Write) -> Re
     let mut table = table::table(&["FEED", "MODE", "DIRECTION", "KEY", "LISTS"]);
     let (usable, gone): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry.feed.is_some());
     for entry in usable {
-        let direction = entry.feed.as_ref().map(|keys| word(keys.direction()));
+        let direction = entry.feed.as_ref().map(|keys| match entry.protect {
+            true => "protect",
+            false => word(keys.direction()),
+        });
         table.add_row([
             entry.name.as_str(),
             mode(config, entry).map_or("", Mode::as_str),
@@ -111,17 +114,28 @@ fn write_entry(config: &Config, entry: &Entry, output: &mut dyn Write) -> Result
     line("licence", &entry.licence)?;
     line("url", &keys.url)?;
     line("format", keys.format())?;
-    line("direction", word(keys.direction()))?;
+    match entry.protect {
+        true => line(
+            "kind",
+            "protect list: what feeds list of it is held for you",
+        )?,
+        false => line("direction", word(keys.direction()))?,
+    }
     line("interval", keys.interval().unwrap_or("that of the server"))?;
     let key = entry
         .key
         .as_ref()
         .map(|from| format!("{from}; sent {}", keys.key_sent()));
     line("key", key.as_deref().unwrap_or("none"))?;
-    line(
-        "advice",
-        &format!("{}, once you have watched it", entry.advice.as_str()),
-    )?;
+    if !entry.protect {
+        line(
+            "advice",
+            &format!("{}, once you have watched it", entry.advice.as_str()),
+        )?;
+    }
+    keys.gates()
+        .iter()
+        .try_for_each(|gate| line("gate", gate))?;
     entry
         .traps
         .iter()

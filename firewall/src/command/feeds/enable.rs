@@ -56,6 +56,13 @@ pub(super) fn enable(
     check_not_there(&now, &feed, &found)?;
     write(&path, &text)?;
     say(&feed.name, Some(&feed), &path, options.json, output)?;
+    if feed.mode == config::Mode::Protect {
+        eprintln!(
+            "what feeds list of {} is held for you from its first fetch on; 'firewall feeds show FEED' \
+             names it",
+            feed.name
+        );
+    }
     if feed.mode == config::Mode::Monitor {
         eprintln!(
             "{0} is counted and reported, nothing is dropped; 'firewall feeds enable {0} --mode \
@@ -80,7 +87,7 @@ pub(super) fn disable(options: &Options, name: &Name, output: &mut dyn Write) ->
     refuse_theirs(&found, &path)?;
     if matches!(found, Found::Nothing) {
         let config = Config::load(options.config.as_deref())?;
-        let configured = config.feeds.iter().any(|feed| feed.name == *name);
+        let configured = config.all_feeds().any(|feed| feed.name == *name);
         ensure!(
             !configured,
             "feed '{name}' was not enabled by name but written into the configuration; take it out \
@@ -129,7 +136,7 @@ fn refuse_theirs(found: &Found, path: &Path) -> Result<()> {
 
 /// The same list twice would count everything twice.
 fn check_not_there(config: &Config, new: &Feed, found: &Found) -> Result<()> {
-    for feed in &config.feeds {
+    for feed in config.all_feeds() {
         let is_ours = matches!(found, Found::Ours) && feed.name == new.name;
         if is_ours || (feed.name != new.name && feed.location != new.location) {
             continue;

@@ -106,11 +106,25 @@ const SAMPLES: &[(&str, &str, usize)] = &[
     ),
 ];
 
+/// What each protect list looks like.
+const WARNINGLIST: &str = "{\"name\": \"x\", \"type\": \"cidr\", \"version\": 1, \"description\": \"x\", \
+    \"list\": [\"203.0.113.0/24\", \"2001:db8::/32\"], \"matching_attributes\": [\"ip-dst\"]}\n";
+
+/// The samples, and one for each protect list.
+fn samples() -> Vec<(String, &'static str, usize)> {
+    let entries = entries().unwrap().into_iter();
+    let lists = entries.filter(|entry| entry.protect);
+    let lists = lists.map(|entry| (entry.name.to_string(), WARNINGLIST, 2));
+    let feeds = SAMPLES.iter();
+    let feeds = feeds.map(|&(name, text, count)| (name.to_owned(), text, count));
+    feeds.chain(lists).collect()
+}
+
 const KEY: &str = "/etc/firewall/a key";
 
 fn configured(entry: &Entry) -> (String, config::Feed) {
     let key = entry.key.as_ref().map(|_| Path::new(KEY));
-    entry.configuration(Mode::Monitor, key).unwrap()
+    entry.configuration(None, key).unwrap()
 }
 
 #[test]
@@ -120,10 +134,10 @@ fn each_entry_reads_the_list_of_its_provider() {
         .into_iter()
         .filter(|it| it.feed.is_some());
     let names: BTreeSet<String> = usable.map(|it| it.name.to_string()).collect();
-    let sampled: BTreeSet<String> = SAMPLES.iter().map(|it| it.0.to_owned()).collect();
+    let sampled: BTreeSet<String> = samples().into_iter().map(|it| it.0).collect();
     assert_eq!(names, sampled, "each has a sample");
-    for (name, text, count) in SAMPLES {
-        let entry = find(name).unwrap();
+    for (name, text, count) in samples() {
+        let entry = find(&name).unwrap();
         let (_, feed) = configured(&entry);
         let how = How {
             options: feed.options,
@@ -135,7 +149,7 @@ fn each_entry_reads_the_list_of_its_provider() {
         let parsed = parsed.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(
             (parsed.entries, parsed.rejected_count),
-            (*count, 0),
+            (count, 0),
             "{name}"
         );
     }
@@ -148,7 +162,12 @@ fn each_entry_is_a_feed_in_the_mode_that_is_asked_for() {
             continue;
         };
         let (text, feed) = configured(&entry);
-        assert_eq!((&feed.name, feed.mode), (&entry.name, Mode::Monitor));
+        let mode = if entry.protect {
+            Mode::Protect
+        } else {
+            Mode::Monitor
+        };
+        assert_eq!((&feed.name, feed.mode), (&entry.name, mode));
         assert_eq!(feed.direction, keys.direction());
         assert_eq!(feed.key.is_some(), entry.key.is_some(), "{text}");
         let texts = [&entry.title, &entry.lists, &entry.licence];
@@ -162,10 +181,7 @@ fn each_entry_is_a_feed_in_the_mode_that_is_asked_for() {
 #[test]
 fn what_cannot_be_used_says_why_and_what_can() {
     for entry in entries().unwrap().iter().filter(|it| it.feed.is_none()) {
-        let error = entry
-            .configuration(Mode::Monitor, None)
-            .unwrap_err()
-            .to_string();
+        let error = entry.configuration(None, None).unwrap_err().to_string();
         let instead = find(entry.instead.as_ref().unwrap().as_str()).unwrap();
         assert!(instead.feed.is_some(), "{}", entry.name);
         assert!(error.contains(entry.unusable.as_ref().unwrap()), "{error}");
@@ -186,7 +202,7 @@ fn names_are_told_apart_and_guessed() {
         .flat_map(|it| &it.feed)
         .map(|it| it.url.as_str())
         .collect();
-    assert_eq!(urls.len(), SAMPLES.len());
+    assert_eq!(urls.len(), samples().len());
     let error = find("feodoo").unwrap_err().to_string();
     assert!(error.ends_with("did you mean 'feodo'?"), "{error}");
     let error = find("xyzzy").unwrap_err().to_string();
@@ -194,10 +210,31 @@ fn names_are_told_apart_and_guessed() {
 }
 
 #[test]
+fn a_protect_list_has_no_mode() {
+    let list = find("public-dns-v4").unwrap();
+    let (text, _) = list.configuration(None, None).unwrap();
+    assert!(
+        text.starts_with("[[protect]]\n") && !text.contains("mode"),
+        "{text}"
+    );
+    let error = list.configuration(Some(Mode::Enforce), None).unwrap_err();
+    assert!(error.to_string().contains("leave --mode out"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_when_it_is_old_leaves() {
+    for (name, expires) in [("fullbogons-v4", true), ("feodo", false)] {
+        let (text, feed) = configured(&find(name).unwrap());
+        assert_eq!(feed.when_old == config::WhenOld::Expire, expires, "{text}");
+        assert!(feed.max_age.is_some(), "{text}");
+    }
+}
+
+#[test]
 fn a_key_is_asked_for_where_one_is_needed_and_nowhere_else() {
     let needs = |name: &str, key: Option<&str>| {
         let entry = find(name).unwrap();
-        let result = entry.configuration(Mode::Enforce, key.map(Path::new));
+        let result = entry.configuration(Some(Mode::Enforce), key.map(Path::new));
         result
             .map(|(text, _)| text)
             .map_err(|error| error.to_string())
