@@ -253,6 +253,11 @@ impl Daemon {
         }
     }
 
+    /// What it said up to the last line that was waited for.
+    pub fn said(&self) -> &[String] {
+        &self.log
+    }
+
     fn signal(&self, signal: Signal) -> Result<()> {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).context("cannot signal 'firewall run'")

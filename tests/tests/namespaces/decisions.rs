@@ -90,6 +90,34 @@ fn without_its_server_a_decision_ends_when_it_should_and_not_before() {
 }
 
 #[test]
+fn a_refusal_is_logged_once_and_another_one_again() {
+    skip_unless!("a_refusal_is_logged_once_and_another_one_again", Netns);
+    let scene = Scene::new("");
+    let key = scene.product.folder().join("key");
+    let feed = format!(
+        "{BOTH}[[feed]]\nname = 'decisions'\nserver = 'crowdsec'\nurl = '{}'\nkey_file = '{}'\n\
+         interval = '1s'\n",
+        Crowdsec::URL,
+        key.display()
+    );
+    scene.product.configure(&feed).unwrap();
+    let mut run = scene.start();
+    run.wait_for("there is no key").unwrap();
+    let checked = || scene.json(&["feeds"]).remove(0)["checked_at"].clone();
+    for _ in 0..2 {
+        let before = checked();
+        eventually("it is asked again", || checked() != before);
+    }
+    std::fs::write(&key, "no key").unwrap();
+    run.wait_for("holds no key").unwrap();
+    let said = run.said().iter();
+    let refusals = said
+        .filter(|line| line.contains("decisions: stalled"))
+        .count();
+    assert_eq!(refusals, 2, "{:#?}", run.said());
+}
+
+#[test]
 fn a_wrong_key_is_said_and_never_shown() {
     skip_unless!("a_wrong_key_is_said_and_never_shown", Netns, Servers);
     let (crowdsec, scene) = scene();
