@@ -145,6 +145,8 @@ pub struct Feed {
     pub collection: Option<String>,
     /// The key, where one is needed.
     pub key: Option<Key>,
+    /// Whether it may be fetched from addresses that are not public.
+    pub internal: bool,
     /// IPv4 addresses that it may cover without a question.
     pub max_coverage: u64,
     /// How long ago its last good fetch may be.

@@ -176,7 +176,10 @@ impl Request {
             server: feed.server,
             collection: feed.collection.clone(),
             key: feed.key.clone(),
-            limits: Limits::default(),
+            limits: Limits {
+                internal: feed.internal,
+                ..Limits::default()
+            },
             max_coverage: feed.max_coverage,
         };
         Self {

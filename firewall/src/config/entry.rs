@@ -67,6 +67,7 @@ pub struct FeedEntry {
     credential: Option<String>,
     key_header: Option<String>,
     user: Option<String>,
+    internal: Option<bool>,
     max_coverage: Option<u64>,
     #[serde(default, deserialize_with = "duration::optional")]
     max_age: Option<SignedDuration>,
@@ -127,6 +128,7 @@ impl FeedEntry {
             server: self.server,
             collection: self.collection,
             key,
+            internal: self.internal.unwrap_or(false),
             max_coverage: self.max_coverage.unwrap_or(MAX_COVERAGE),
             max_age,
             when_old: self.when_old.unwrap_or_default(),
@@ -167,6 +169,12 @@ impl FeedEntry {
         }
         if self.collection.is_some() && self.server != Some(Server::Taxii) {
             bail!("feed '{name}': a collection is what a TAXII server has; set server = \"taxii\"");
+        }
+        if self.internal.is_some() && self.path.is_some() {
+            bail!(
+                "feed '{name}': internal is for a url, and says that it may lead to private addresses; \
+                 a path is on this machine, leave internal out"
+            );
         }
         if !(1..=ALL_OF_IPV4).contains(&self.max_coverage.unwrap_or(1)) {
             bail!("feed '{name}': max_coverage is a number of IPv4 addresses, 1 to {ALL_OF_IPV4}");

@@ -165,6 +165,27 @@ fn a_server_has_a_format_and_an_interval_of_its_own() {
 }
 
 #[test]
+fn internal_is_said_for_addresses_and_off_otherwise() {
+    for (keys, internal) in [("", false), ("internal = true\n", true)] {
+        for kind in ["feed", "protect"] {
+            let text = format!("[[{kind}]]\nname = 'a'\nurl = 'https://feeds.example/a'\n{keys}");
+            let config = Config::parse(&text, "test.toml").unwrap();
+            let found = config.all_feeds().next().unwrap().internal;
+            assert_eq!(found, internal, "{text}");
+        }
+    }
+    for value in ["true", "false"] {
+        let message = error(&format!(
+            "[[feed]]\nname = 'a'\npath = '/a'\ninternal = {value}\n"
+        ));
+        assert!(
+            message.contains("feed 'a': internal is for a url"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn keys_of_a_format_are_refused_for_others() {
     let feed = |keys: &str| format!("[[feed]]\nname = 'a'\npath = '/a'\n{keys}\n");
     let options = |keys: &str| {

@@ -33,7 +33,7 @@ pub enum Location {
     Web(Uri),
 }
 
-/// What a fetch may cost.
+/// What a fetch may cost, and where it may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes transferred.
@@ -42,6 +42,8 @@ pub struct Limits {
     pub content: usize,
     /// Time of a transfer as a whole, redirects included.
     pub time: Duration,
+    /// Whether it may go to addresses that are not public: private ones, or this machine.
+    pub internal: bool,
 }
 
 impl Default for Limits {
@@ -50,6 +52,7 @@ impl Default for Limits {
             transfer: 64 << 20,
             content: 256 << 20,
             time: Duration::from_secs(60),
+            internal: false,
         }
     }
 }
@@ -108,7 +111,7 @@ pub fn get(
     known: &Version,
     limits: &Limits,
 ) -> Result<Fetched> {
-    let client = Client::new(address, limits);
+    let client = Client::new(limits);
     let header = secret.map(Secret::header).transpose()?.flatten();
     let mut headers: Headers = header.into_iter().collect();
     for (name, value) in [

@@ -10,9 +10,14 @@ use ureq::{
     Agent, Body, Error,
     http::{HeaderName, HeaderValue, Response, Uri},
     tls::{Certificate, RootCerts, TlsConfig},
+    unversioned::transport::DefaultConnector,
 };
 
+use self::target::PublicOnly;
 use super::fetch::Limits;
+
+mod redirect;
+mod target;
 
 /// Certificates of those who vouch for servers, as this machine has them.
 static CERTIFICATES: LazyLock<Arc<Vec<Certificate<'static>>>> = LazyLock::new(|| {
@@ -46,18 +51,19 @@ pub struct Client {
 pub type Headers = Vec<(HeaderName, HeaderValue)>;
 
 impl Client {
-    /// A client that starts with `address`: what begins encrypted stays so.
-    pub fn new(address: &Uri, limits: &Limits) -> Self {
+    /// A client with these limits.
+    pub fn new(limits: &Limits) -> Self {
         let roots = TlsConfig::builder().root_certs(certificates()).build();
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .tls_config(roots)
-            .max_redirects(MOST_REDIRECTS)
+            .max_redirects(0)
             .http_status_as_error(false)
-            // A redirect must not take away the encryption that the operator asked for.
-            .https_only(address.scheme_str() == Some("https"))
             .user_agent(concat!("firewall/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .into();
+            .build();
+        let agent = match limits.internal {
+            true => config.into(),
+            false => Agent::with_parts(config, DefaultConnector::default(), PublicOnly::default()),
+        };
         Self {
             agent,
             limits: *limits,
@@ -65,12 +71,28 @@ impl Client {
         }
     }
 
-    /// Asks for `address` and returns the answer, whatever its status; all requests of a client
-    /// together have the time of its limits.
+    /// Asks for `address`, follows redirects, and returns the answer, whatever its status; all
+    /// requests of a client together have the time of its limits.
     ///
     /// # Errors
-    /// There is no answer; says what to do.
+    /// There is no answer, or it would come from where this client may not go; says what to do.
     pub fn get(&self, address: &Uri, headers: &Headers) -> Result<Response<Body>> {
+        let (mut address, mut headers) = (address.clone(), headers.clone());
+        for _ in 0..=MOST_REDIRECTS {
+            if !self.limits.internal {
+                target::check_literal(&address)?;
+            }
+            let response = self.request(&address, &headers)?;
+            let Some(next) = redirect::target(&address, &response)? else {
+                return Ok(response);
+            };
+            headers = redirect::headers(&address, &next, headers);
+            address = next;
+        }
+        bail!("more than {MOST_REDIRECTS} redirects; use the address that they lead to")
+    }
+
+    fn request(&self, address: &Uri, headers: &Headers) -> Result<Response<Body>> {
         let left = self.limits.time.saturating_sub(self.started.elapsed());
         ensure!(!left.is_zero(), self.too_slow());
         let request = self
@@ -116,16 +138,11 @@ impl Client {
                  raise it if the list is meant to be that long",
                 self.limits.transfer
             ),
-            Error::TooManyRedirects => {
-                anyhow!("more than {MOST_REDIRECTS} redirects; use the address that they lead to")
-            }
             Error::HostNotFound => {
                 anyhow!("the name of the host is unknown; check the address and the resolver")
             }
-            Error::RequireHttpsOnly(_) => {
-                anyhow!("a redirect leads from https to http; use an address that stays encrypted")
-            }
-            Error::BadUri(_) => anyhow!("a redirect leads to no valid address; ask the provider"),
+            // Ours, of [`PublicOnly`].
+            Error::Other(objection) => anyhow!("{objection}"),
             Error::Io(error) => anyhow!(
                 "the connection failed ({error}); check the network, the next update tries again"
             ),

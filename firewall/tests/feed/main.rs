@@ -7,5 +7,6 @@ mod hostile;
 mod misp;
 mod odd;
 mod scene;
+mod target;
 mod update;
 mod worker;

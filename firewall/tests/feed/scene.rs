@@ -113,6 +113,7 @@ impl Scene {
             server: None,
             collection: None,
             key: None,
+            internal: true,
             max_coverage: MAX_COVERAGE,
             max_age: None,
             when_old: config::WhenOld::Keep,
@@ -137,6 +138,7 @@ pub fn feed_at(location: &str) -> Feed {
             transfer: 100_000,
             content: 100_000,
             time: Duration::from_secs(2),
+            internal: true,
         },
         max_coverage: MAX_COVERAGE,
     }
@@ -181,7 +183,7 @@ fn request(stream: &mut TcpStream) -> String {
 }
 
 /// An answer of fixed bytes with its length.
-pub fn fixed(status: &'static str, headers: &'static str, body: &[u8]) -> Answer {
+pub fn fixed(status: &str, headers: &str, body: &[u8]) -> Answer {
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"

@@ -26,7 +26,7 @@ fn host(number: u8, day: u8) -> Value {
 
 fn scene(medallion: &Medallion, more: &str) -> Scene {
     let feed = format!(
-        "{BOTH}[[feed]]\nname = 'shared'\nserver = 'taxii'\nurl = '{}'\nuser = '{}'\n\
+        "{BOTH}[[feed]]\nname = 'shared'\nserver = 'taxii'\nurl = '{}'\ninternal = true\nuser = '{}'\n\
          key_file = '{}'\nmode = 'enforce'\n{more}",
         Medallion::URL,
         Medallion::USER,

@@ -13,7 +13,7 @@ fn scene() -> (Crowdsec, Scene) {
     let scene = Scene::new("");
     let crowdsec = Crowdsec::start(&scene.lab.gateway).unwrap();
     let feed = format!(
-        "{BOTH}[[feed]]\nname = 'decisions'\nserver = 'crowdsec'\nurl = '{}'\nkey_file = '{}'\n\
+        "{BOTH}[[feed]]\nname = 'decisions'\nserver = 'crowdsec'\nurl = '{}'\ninternal = true\nkey_file = '{}'\n\
          mode = 'enforce'\ninterval = '1s'\n",
         Crowdsec::URL,
         crowdsec.key().display()

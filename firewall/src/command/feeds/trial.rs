@@ -91,13 +91,18 @@ fn read(arguments: &Try) -> Result<New> {
         true => source.parse()?,
         false => Location::File(std::path::absolute(PathBuf::from(source))?),
     };
-    let limits = Limits::default();
+    // Who types an address in knows where it leads.
+    let limits = Limits {
+        internal: true,
+        ..Limits::default()
+    };
     let (task, given) = match &location {
         Location::File(path) => (Task::Read, fetch::read(path, limits.content)?),
         Location::Web(address) => (Task::fetch(address), Vec::new()),
     };
     let format = arguments.reading.format.0;
     let mut job = Job::new(task, Timestamp::now());
+    job.limits = limits;
     job.how.options = arguments.reading.options();
     job.how.options.check(format)?;
     job.format = format;

@@ -170,6 +170,8 @@ fn each_entry_is_a_feed_in_the_mode_that_is_asked_for() {
         assert_eq!((&feed.name, feed.mode), (&entry.name, mode));
         assert_eq!(feed.direction, keys.direction());
         assert_eq!(feed.key.is_some(), entry.key.is_some(), "{text}");
+        // What is on this machine must be asked for as such.
+        assert_eq!(feed.internal, keys.url.contains("//127."), "{text}");
         let texts = [&entry.title, &entry.lists, &entry.licence];
         assert!(texts.iter().all(|text| !text.is_empty()), "{}", entry.name);
         // Spamhaus locks out who asks more often.

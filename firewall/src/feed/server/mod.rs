@@ -38,7 +38,7 @@ pub struct Question<'a> {
     pub collection: Option<&'a str>,
     /// Its key.
     pub key: Option<&'a Secret>,
-    /// What an update may cost.
+    /// What an update may cost, and where it may go.
     pub limits: &'a Limits,
     /// The last good copy and its version; none at first, and after a failure, when the server has
     /// to tell everything.
@@ -96,7 +96,7 @@ impl Conversation {
     fn new(question: &Question) -> Result<Self> {
         let header = question.key.map(Secret::header).transpose()?.flatten();
         Ok(Self {
-            client: Client::new(question.address, question.limits),
+            client: Client::new(question.limits),
             headers: header.into_iter().collect(),
         })
     }
