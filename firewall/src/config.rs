@@ -139,6 +139,8 @@ pub struct Feed {
     pub ports: Option<Ports>,
     /// Time between two fetches.
     pub interval: Duration,
+    /// Time that its provider wants between two fetches at least; zero if nobody knows.
+    pub minimum_interval: Duration,
     /// What is asked there, if it is no file.
     pub server: Option<Server>,
     /// Which of the server's collections.

@@ -28,6 +28,14 @@ pub fn ago(time: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How soon, in the largest unit that fits: `in 3h`.
+pub fn until(time: Timestamp, now: Timestamp) -> String {
+    match ago(now, time).strip_suffix(" ago") {
+        Some(wait) => format!("in {wait}"),
+        None => "now".to_owned(),
+    }
+}
+
 /// Digits in groups of three.
 pub fn number(value: u64) -> String {
     let digits = value.to_string();

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     feed::{
+        catalogue,
         fetch::Location,
         format::{self, Column, Format, Options, Separator},
         guard::coverage::MAX_COVERAGE,
@@ -94,7 +95,7 @@ impl FeedEntry {
             bail!("'{name}' is taken; give the feed another name");
         }
         self.check(&name)?;
-        let interval = self.interval(&name, defaults)?;
+        let (interval, minimum_interval) = self.intervals(&name, defaults)?;
         let max_age = self.max_age(&name, interval)?;
         let secret = Secret {
             key_file: self.key_file,
@@ -125,6 +126,7 @@ impl FeedEntry {
             format: self.format,
             mode: self.mode.unwrap_or(defaults.mode),
             interval,
+            minimum_interval,
             server: self.server,
             collection: self.collection,
             key,
@@ -204,19 +206,28 @@ impl FeedEntry {
         Ok(Some(max_age.unsigned_abs()))
     }
 
-    fn interval(&self, name: &Name, defaults: &Defaults) -> Result<Duration> {
+    /// The interval, and the shortest that the provider allows.
+    fn intervals(&self, name: &Name, defaults: &Defaults) -> Result<(Duration, Duration)> {
         let (usual, shortest) = match self.server {
             Some(Server::Crowdsec) => (DECISIONS_INTERVAL, SignedDuration::from_secs(1)),
             _ => (defaults.interval, SHORTEST_INTERVAL),
         };
-        let interval = self.interval.unwrap_or(usual);
+        let provider = self.url.as_deref().map(catalogue::provider).transpose()?;
+        let (provider, minimum) = provider.flatten().unwrap_or_default();
+        let interval = self.interval.unwrap_or(usual.max(minimum));
         if interval < shortest {
             bail!(
                 "feed '{name}': the interval is shorter than {shortest:#}; providers lock such \
                  readers out"
             );
         }
-        Ok(interval.unsigned_abs())
+        if interval < minimum {
+            bail!(
+                "feed '{name}': {provider} is to be asked each {minimum:#} at most; set interval = \
+                 \"{minimum:#}\" or a longer one"
+            );
+        }
+        Ok((interval.unsigned_abs(), minimum.unsigned_abs()))
     }
 }
 

@@ -94,6 +94,35 @@ fn a_hasty_interval_is_refused() {
 }
 
 #[test]
+fn a_provider_is_asked_no_more_often_than_it_wants() {
+    let drop = "[[feed]]\nname = 'a'\nurl = 'https://www.spamhaus.org/drop/drop_v4.json'\n";
+    let threatfox = "https://threatfox-api.abuse.ch/v2/files/exports/0123/recent.csv";
+    let interval = |text: &str| Config::parse(text, "test.toml").unwrap().feeds[0].interval;
+    let message = error(&format!("{drop}interval = '59m'\n"));
+    assert!(
+        message.contains("feed 'a': Spamhaus DROP, IPv4 is to be asked each 1h at most"),
+        "{message}"
+    );
+    let text = format!("{drop}interval = '1h'\n");
+    let feed = Config::parse(&text, "test.toml").unwrap().feeds.remove(0);
+    assert_eq!(feed.interval, Duration::from_hours(1));
+    assert_eq!(feed.minimum_interval, Duration::from_hours(1));
+    // What is not said for a feed of its own is not below what its provider wants.
+    let defaults = format!("defaults.interval = '5m'\n{drop}");
+    assert_eq!(interval(&defaults), Duration::from_hours(1));
+    assert_eq!(interval(drop), Duration::from_hours(1));
+    for (url, allowed) in [
+        ("http://www.spamhaus.org/drop/drop_v4.json", false),
+        (threatfox, false),
+        ("https://www.spamhaus.org/drop/drop_v4.json.bak", true),
+        ("https://feeds.example/drop/drop_v4.json", true),
+    ] {
+        let text = format!("[[feed]]\nname = 'a'\nurl = '{url}'\ninterval = '2m'\n");
+        assert_eq!(Config::parse(&text, "test.toml").is_ok(), allowed, "{url}");
+    }
+}
+
+#[test]
 fn a_key_is_in_one_place_and_sent_in_one_way() {
     use crate::feed::key::{Place, Sent};
     let feed = |more: &str, url: &str| {

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::{key::PLACEHOLDER, store::Name};
@@ -35,6 +36,9 @@ pub struct Entry {
     /// Whether it is a protect list: what feeds list of it is held.
     #[serde(default)]
     pub protect: bool,
+    /// Time that the provider wants between two fetches at least, failed ones included.
+    #[serde(default)]
+    pub minimum_interval: SignedDuration,
     /// What to know before it is enforced.
     #[serde(default)]
     pub traps: Vec<String>,
@@ -85,6 +89,18 @@ impl Keys {
     /// Which traffic its addresses are about.
     pub fn direction(&self) -> config::Direction {
         self.direction.unwrap_or_default()
+    }
+
+    /// Whether `url` is where it is fetched, with a key in it or without.
+    fn is_at(&self, url: &str) -> bool {
+        let place = |url: &str| url.split_once("://").map(|(_, place)| place.to_owned());
+        match (place(&self.url), place(url)) {
+            (Some(own), Some(other)) => match own.split_once(PLACEHOLDER) {
+                Some((before, after)) => other.starts_with(before) && other.ends_with(after),
+                None => own == other,
+            },
+            _ => false,
+        }
     }
 
     /// The format, or the server that has one of its own.
@@ -154,6 +170,17 @@ pub fn find(name: &str) -> Result<Entry> {
         ),
         None => bail!("the catalogue has no feed '{name}'; 'firewall feeds catalogue' lists them"),
     }
+}
+
+/// Who offers what is at `url`, and the time that they want between two fetches at least, if the
+/// catalogue knows.
+///
+/// # Errors
+/// As [`entries`].
+pub fn provider(url: &str) -> Result<Option<(String, SignedDuration)>> {
+    let mut all = entries()?.into_iter();
+    let found = all.find(|entry| entry.feed.as_ref().is_some_and(|keys| keys.is_at(url)));
+    Ok(found.map(|entry| (entry.title, entry.minimum_interval)))
 }
 
 impl Entry {

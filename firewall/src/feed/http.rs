@@ -13,9 +13,12 @@ use ureq::{
     unversioned::transport::DefaultConnector,
 };
 
-use self::target::PublicOnly;
+use jiff::Timestamp;
+
+use self::{later::Later, target::PublicOnly};
 use super::fetch::Limits;
 
+pub mod later;
 mod redirect;
 mod target;
 
@@ -121,11 +124,19 @@ impl Client {
     /// The body of an answer that must be a success.
     ///
     /// # Errors
-    /// It is none, with advice; or as [`Self::body`].
+    /// It is none, with advice, as [`Later`] where the server says when to ask again; or as
+    /// [`Self::body`].
     pub fn success(&self, mut response: Response<Body>) -> Result<Vec<u8>> {
-        match response.status().as_u16() {
-            200 => self.body(&mut response),
-            status => bail!(unsuccessful(status)),
+        let status = response.status().as_u16();
+        if status == 200 {
+            return self.body(&mut response);
+        }
+        let reason = unsuccessful(status);
+        // RFC 9110 §10.2.3 and RFC 6585 §4.
+        let asks = matches!(status, 429 | 503);
+        match later::retry_after(response.headers(), Timestamp::now()).filter(|_| asks) {
+            Some(seconds) => bail!(Later { reason, seconds }),
+            None => bail!(reason),
         }
     }
 

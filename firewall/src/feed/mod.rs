@@ -17,6 +17,7 @@ use crate::feed::{
 pub mod catalogue;
 pub mod coverage;
 pub mod decompress;
+pub mod due;
 pub mod fetch;
 pub mod format;
 pub mod guard;
@@ -26,6 +27,7 @@ pub mod key;
 pub mod overlap;
 pub mod records;
 pub mod server;
+mod stalled;
 pub mod store;
 mod update;
 pub mod worker;

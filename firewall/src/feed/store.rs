@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use super::stalled::Stalled;
 use super::{
     fetch::{Location, Version},
     format::{Format, How, Options},
@@ -36,6 +37,9 @@ pub struct Name(String);
 pub struct Meta {
     /// The last update, whatever came of it.
     pub checked_at: Option<Timestamp>,
+    /// By how many thousandths the wait from then on is varied ([`super::due`]).
+    #[serde(default)]
+    pub jitter: i16,
     /// Set while updates fail; the last good copy stays in force.
     pub stalled: Option<Stalled>,
     /// The last good copy; none before the first.
@@ -66,15 +70,6 @@ pub struct Quarantined {
     pub reason: String,
     /// What it would be as the good copy.
     pub copy: GoodCopy,
-}
-
-/// Why a feed brings nothing new.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stalled {
-    /// The first update that failed.
-    pub since: Timestamp,
-    /// Why the last one failed, for people.
-    pub reason: String,
 }
 
 /// The last good copy of a feed.
@@ -358,6 +353,8 @@ mod tests {
         let stalled = Stalled {
             since: Timestamp::UNIX_EPOCH,
             reason: "gone".to_owned(),
+            failures: 1,
+            not_before: None,
         };
         let meta = Meta {
             stalled: Some(stalled),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 
 use super::{
-    Feed, Outcome,
+    Feed, Outcome, due,
     fetch::{self, Location, Version},
     format::{How, Parsed},
     guard::{self, Guarded, rejected, size},
@@ -44,13 +44,14 @@ pub fn update(feed: &Feed, state: &Path, means: &Means<'_>) -> Result<Outcome> {
     let now = means.now;
     let mut meta = store.meta()?;
     meta.checked_at = Some(now);
+    meta.jitter = due::jitter();
     let old = last_good(&store, &meta)?;
     meta.sizes = sizes(feed, &meta, old.as_ref());
     let obtained = obtain(feed, &meta, old.as_ref(), means);
-    let stalled = obtained.as_ref().err().map(|error| Stalled {
-        since: meta.stalled.as_ref().map_or(now, |stalled| stalled.since),
-        reason: format!("{error:#}"),
-    });
+    let stalled = obtained
+        .as_ref()
+        .err()
+        .map(|error| Stalled::after(meta.stalled.as_ref(), error, now));
     let obtained = obtained.or_else(|error| keep(feed, &meta, old.as_ref(), means).ok_or(error));
     let outcome = match obtained {
         Ok(Obtained::Same(copy)) => {

@@ -4,6 +4,7 @@
 
 mod data;
 mod hostile;
+mod later;
 mod misp;
 mod odd;
 mod scene;

@@ -110,6 +110,7 @@ impl Scene {
             options: Options::default(),
             mode: config::Mode::Enforce,
             interval: Duration::from_secs(3600),
+            minimum_interval: Duration::ZERO,
             server: None,
             collection: None,
             key: None,

@@ -317,3 +317,25 @@ fn what_a_protect_list_has_is_held_unless_a_port_says_what_is_meant() {
     assert_eq!(listed().lines().count(), 4);
     assert_eq!(run(&product, &["why", "8.8.8.8"]).code, 1);
 }
+
+#[test]
+fn show_says_when_a_feed_is_asked_next() {
+    let product = product("[[feed]]\nname = 'gone'\npath = '/does/not/exist'\ninterval = '6h'\n");
+    let next = || run(&product, &["feeds", "show", "gone"]).stdout;
+    assert!(next().contains(" (now)\n"), "{}", next());
+    assert_eq!(run(&product, &["feeds", "update"]).code, 3);
+    // A minute after the first failure, less a tenth at most.
+    let said = next();
+    let line = said.lines().find(|line| line.starts_with("  next"));
+    assert!(
+        line.is_some_and(|line| line.contains(" (in ") && line.ends_with("s)")),
+        "{said}"
+    );
+    let json = run(&product, &["feeds", "show", "gone", "--json"]).stdout;
+    let row: Value = serde_json::from_str(&json).unwrap();
+    assert!(row["next_at"].is_string(), "{json}");
+    product
+        .configure("[[feed]]\nname = 'gone'\npath = '/gone'\nmode = 'off'\n")
+        .unwrap();
+    assert!(!next().contains("  next"), "{}", next());
+}

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::{
@@ -52,6 +53,7 @@ fn row(config: &Config, entry: &Entry) -> Value {
         "name": entry.name, "title": entry.title, "lists": entry.lists, "licence": entry.licence,
         "usable": keys.is_some(), "url": keys.map(|keys| &keys.url),
         "format": keys.map(|keys| keys.format()), "interval": keys.and_then(|keys| keys.interval()),
+        "minimum_interval": keys.map(|_| entry.minimum_interval).filter(|it| !it.is_zero()),
         "direction": keys.map(|keys| keys.direction()), "advice": keys.map(|_| entry.advice),
         "key": entry.key, "key_sent": keys.filter(|_| entry.key.is_some()).map(|keys| keys.key_sent()),
         "protect": entry.protect, "gates": keys.map(|keys| keys.gates()), "traps": entry.traps, "unusable": entry.unusable, "instead": entry.instead,
@@ -121,7 +123,11 @@ fn write_entry(config: &Config, entry: &Entry, output: &mut dyn Write) -> Result
         )?,
         false => line("direction", word(keys.direction()))?,
     }
-    line("interval", keys.interval().unwrap_or("that of the server"))?;
+    let interval = keys.interval().unwrap_or("that of the server");
+    match entry.minimum_interval {
+        SignedDuration::ZERO => line("interval", interval)?,
+        least => line("interval", &format!("{interval}, not below {least:#}"))?,
+    }
     let key = entry
         .key
         .as_ref()

@@ -14,6 +14,7 @@ use crate::{
     command::{Ending, table, write_json},
     config::{Direction, Feed, Mode},
     feed::{
+        due::due,
         fetch::Version,
         format::Format,
         guard::{Action, Finding, coverage::coverage, hold::Hold},
@@ -37,6 +38,8 @@ struct Shown {
     state: &'static str,
     troubles: Vec<Trouble>,
     checked_at: Option<Timestamp>,
+    /// When a live `run` asks next; not of a feed that is off.
+    next_at: Option<Timestamp>,
     copy: Option<Copy>,
     quarantined: Option<Copy>,
     /// Entries of the last good copies, the newest last.
@@ -132,6 +135,8 @@ impl Shown {
             state,
             troubles,
             checked_at: meta.checked_at,
+            next_at: (feed.mode != Mode::Off)
+                .then(|| due(meta, feed.interval, feed.minimum_interval, now).max(now)),
             copy: meta.copy.as_ref().map(Copy::of),
             quarantined: meta.quarantined.as_ref().map(|it| Copy::of(&it.copy)),
             sizes: meta.sizes.iter().copied().collect(),
@@ -147,6 +152,12 @@ impl Shown {
         ];
         if let Some(checked) = self.checked_at {
             lines.push(format!("  checked      {}", time(checked, now)));
+        }
+        if let Some(next) = self.next_at {
+            lines.push(format!(
+                "  next         {next:.0} ({})",
+                table::until(next, now)
+            ));
         }
         if let Some(copy) = &self.copy {
             lines.extend(copy.lines(now));

@@ -114,6 +114,8 @@ mod tests {
             stalled: stalled.then(|| Stalled {
                 since,
                 reason: "away".to_owned(),
+                failures: 1,
+                not_before: None,
             }),
             quarantined: quarantined.then(|| Quarantined {
                 since,

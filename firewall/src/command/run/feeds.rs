@@ -1,21 +1,18 @@
 //! When feeds are due, and fetching them beside the event loop.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::{
     command::feeds::{Answer, Request, fetch, findings},
     config::Feed,
-    feed::{Outcome, store::Meta, store::Name},
+    feed::{Outcome, due::due, store::Name},
     filter::Filter,
     protected::Protected,
 };
-
-/// A feed that failed is tried again after this, if it is not due before.
-const RETRY: SignedDuration = SignedDuration::from_mins(10);
 
 /// Updates under way.
 #[derive(Debug, Default)]
@@ -70,7 +67,7 @@ impl Schedule {
     pub fn start_due(&mut self, filter: &Filter) {
         let now = Timestamp::now();
         for feed in filter.config.fetched_feeds() {
-            if !self.under_way.contains(&feed.name) && due(filter, feed) <= now {
+            if !self.under_way.contains(&feed.name) && due_at(filter, feed, now) <= now {
                 self.under_way.insert(feed.name.clone());
                 let request = Request::new(filter, feed);
                 let name = feed.name.clone();
@@ -100,56 +97,17 @@ impl Schedule {
 
     /// When the next feed is due that is not being updated.
     pub fn next_due(&self, filter: &Filter) -> Option<Timestamp> {
+        let now = Timestamp::now();
         let waiting = filter
             .config
             .fetched_feeds()
             .filter(|it| !self.under_way.contains(&it.name));
-        waiting.map(|feed| due(filter, feed)).min()
+        waiting.map(|feed| due_at(filter, feed, now)).min()
     }
 }
 
-fn due(filter: &Filter, feed: &Feed) -> Timestamp {
-    let meta = filter
-        .state
-        .feed_store(&feed.name)
-        .meta()
-        .unwrap_or_default();
-    due_after(&meta, feed.interval)
-}
-
-/// At once if it was never fetched; sooner than its interval if that failed.
-fn due_after(meta: &Meta, interval: Duration) -> Timestamp {
-    let Some(checked) = meta.checked_at else {
-        return Timestamp::UNIX_EPOCH;
-    };
-    let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);
-    let wait = if meta.stalled.is_some() {
-        interval.min(RETRY)
-    } else {
-        interval
-    };
-    checked.checked_add(wait).unwrap_or(Timestamp::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::feed::store::Stalled;
-
-    #[test]
-    fn a_feed_is_due_at_once_then_by_its_interval_and_sooner_after_a_failure() {
-        let day = Duration::from_secs(86_400);
-        let checked: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
-        assert_eq!(due_after(&Meta::default(), day), Timestamp::UNIX_EPOCH);
-        let mut meta = Meta {
-            checked_at: Some(checked),
-            ..Meta::default()
-        };
-        assert_eq!(due_after(&meta, day).to_string(), "2026-11-24T12:00:00Z");
-        meta.stalled = Some(Stalled {
-            since: checked,
-            reason: "away".into(),
-        });
-        assert_eq!(due_after(&meta, day).to_string(), "2026-11-23T12:10:00Z");
-    }
+fn due_at(filter: &Filter, feed: &Feed, now: Timestamp) -> Timestamp {
+    let store = filter.state.feed_store(&feed.name);
+    let meta = store.meta().unwrap_or_default();
+    due(&meta, feed.interval, feed.minimum_interval, now)
 }

@@ -12,6 +12,7 @@ use super::{Answer, Job, New};
 use crate::feed::{
     fetch::Version,
     format::{Format, Parsed, Said, harmless},
+    http::later::{LONGEST as LONGEST_WAIT, Later},
     records::Records,
 };
 
@@ -32,6 +33,7 @@ enum Told {
         records: usize,
     },
     Failed(String),
+    Later(Later),
 }
 
 pub fn write_job(to: &mut impl Write, job: &Job, given: &[u8]) -> std::io::Result<()> {
@@ -53,7 +55,7 @@ pub fn write_answer(to: &mut dyn Write, answer: Result<Answer>) -> std::io::Resu
         Ok(Answer::New(new)) => *new,
         Ok(Answer::Same(version)) => return write_json(to, &Told::Same(version)),
         Ok(Answer::Said(said)) => return write_json(to, &Told::Said(said)),
-        Err(error) => return write_json(to, &Told::Failed(format!("{error:#}"))),
+        Err(error) => return write_json(to, &failure(&error)),
     };
     let New {
         version,
@@ -73,6 +75,14 @@ pub fn write_answer(to: &mut dyn Write, answer: Result<Answer>) -> std::io::Resu
     to.write_all(&content)
 }
 
+fn failure(error: &anyhow::Error) -> Told {
+    let reason = format!("{error:#}");
+    match error.downcast_ref::<Later>() {
+        Some(&Later { seconds, .. }) => Told::Later(Later { reason, seconds }),
+        None => Told::Failed(reason),
+    }
+}
+
 /// Whoever wrote this may be under the control of a stranger.
 pub fn read_answer(mut bytes: Vec<u8>) -> Result<Answer> {
     let (told, rest) =
@@ -81,6 +91,12 @@ pub fn read_answer(mut bytes: Vec<u8>) -> Result<Answer> {
         Told::Same(version) => return Ok(Answer::Same(version)),
         Told::Said(said) => return Ok(Answer::Said(said.map(|it| Box::new(it.harmless())))),
         Told::Failed(reason) => return Err(anyhow!(harmless(&reason))),
+        Told::Later(Later { reason, seconds }) => {
+            return Err(anyhow!(Later {
+                reason: harmless(&reason),
+                seconds: seconds.min(LONGEST_WAIT),
+            }));
+        }
         Told::New {
             version,
             format,

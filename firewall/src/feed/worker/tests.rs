@@ -1,5 +1,5 @@
 use super::*;
-use crate::feed::{Refused, records::Records, store};
+use crate::feed::{Refused, http::later::Later, records::Records, store};
 
 const LIST: &[u8] = b"203.0.113.9\n192.0.2.7:443/tcp\n2001:db8::/32\nnonsense\n";
 
@@ -47,6 +47,16 @@ fn what_is_handed_over_is_what_was_parsed() {
         let again = format!("{answer:?}");
         assert_eq!(format!("{:?}", handed_over(Ok(answer)).unwrap()), again);
     }
+    let later = Later {
+        reason: "busy".to_owned(),
+        seconds: 4_000_000,
+    };
+    let told = handed_over(Err(anyhow::Error::from(later).context("cannot fetch it"))).unwrap_err();
+    let expected = Later {
+        reason: "cannot fetch it: busy".to_owned(),
+        seconds: 86_400,
+    };
+    assert_eq!(told.downcast_ref(), Some(&expected));
     let refused = Err(Refused("it is a page".into()).into());
     assert_eq!(
         handed_over(refused).unwrap_err().to_string(),
