@@ -116,6 +116,102 @@ fn transfers_that_do_not_end_well() {
     assert_fails(Box::new(header), "cannot fetch");
 }
 
+/// An answer of these bytes, and then the end.
+fn raw(bytes: &'static [u8]) -> Answer {
+    Box::new(move |_, stream| stream.write_all(bytes))
+}
+
+#[test]
+fn lengths_and_chunks_that_lie() {
+    const OK: &str = "HTTP/1.1 200 OK\r\n";
+    for headers in [
+        "Content-Length: 10\r\nContent-Length: 20",
+        "Content-Length: -1",
+        "Content-Length: 99999999999999999999",
+        "Content-Length: ten",
+        "Content-Length: 40",
+        "Transfer-Encoding: chunked",
+    ] {
+        let answer = format!("{OK}{headers}\r\n\r\n192.0.2.9\n192.0.2.10\n");
+        assert_fails(
+            Box::new(move |_, stream| stream.write_all(answer.as_bytes())),
+            "cannot fetch",
+        );
+    }
+    for chunks in [
+        "a\r\n192.0.2.9\n\r\n",
+        "a\r\n192.0.2.9\n\r\n5\r\n192",
+        "zz\r\n192.0.2.9\n\r\n0\r\n\r\n",
+        "ffffffffffffffffff\r\n192.0.2.9\n",
+        "-a\r\n192.0.2.9\n\r\n0\r\n\r\n",
+        "a\r\n192.0.2.9\nxx0\r\n\r\n",
+    ] {
+        let answer = format!("{OK}Transfer-Encoding: chunked\r\n\r\n{chunks}");
+        assert_fails(
+            Box::new(move |_, stream| stream.write_all(answer.as_bytes())),
+            "cannot fetch",
+        );
+    }
+    assert_fails(raw(b"HTTP/9.9 200 OK\r\n\r\n192.0.2.9\n"), "cannot fetch");
+    assert_fails(raw(b"HTTP/1.1 2000 OK\r\n\r\n192.0.2.9\n"), "cannot fetch");
+}
+
+#[test]
+fn headers_that_do_not_end() {
+    let dripping = |_: &str, stream: &mut TcpStream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nX: ")?;
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(10) {
+            thread::sleep(Duration::from_millis(50));
+            stream.write_all(b"x")?;
+        }
+        Ok(())
+    };
+    assert_fails(Box::new(dripping), "longer than 2s");
+    let not_yet = |_: &str, stream: &mut TcpStream| {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(10) {
+            stream.write_all(b"HTTP/1.1 103 Early Hints\r\n\r\n")?;
+        }
+        Ok(())
+    };
+    assert_fails(Box::new(not_yet), "cannot fetch");
+    let many = |_: &str, stream: &mut TcpStream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
+        (0..100_000).try_for_each(|number| write!(stream, "X-{number}: y\r\n"))?;
+        stream.write_all(b"\r\n192.0.2.9\n")
+    };
+    assert_fails(Box::new(many), "cannot fetch");
+}
+
+#[test]
+fn a_bomb_of_ten_gigabytes_is_cut_at_the_limit() {
+    const MEMBERS: usize = 1_000;
+    let mut scene = Scene::with_copy();
+    scene.feed.limits.transfer = 20_000_000;
+    scene.answers(ok(&gzip(&vec![0; 10_000_000]).repeat(MEMBERS)));
+    let outcome = scene.update(1);
+    assert!(
+        matches!(&outcome, Outcome::Failed(said) if said.contains("limit of 100000 bytes")),
+        "{outcome:?}"
+    );
+    scene.assert_copy_stays();
+}
+
+#[test]
+fn a_name_that_nobody_knows() {
+    let scene = Scene::with_copy();
+    // Reserved for names that do not exist (RFC 6761 §6.4).
+    let feed = feed_at("http://feeds.invalid/list?key=secret");
+    let outcome = update(&feed, scene.state.path(), &[], time(1)).unwrap();
+    assert!(
+        matches!(&outcome, Outcome::Failed(said)
+            if said.contains("cannot fetch http://feeds.invalid") && !said.contains("secret")),
+        "{outcome:?}"
+    );
+    scene.assert_copy_stays();
+}
+
 #[test]
 fn redirects_that_lead_nowhere() {
     let redirect = |to| fixed("302 Found", to, b"");
@@ -123,12 +219,23 @@ fn redirects_that_lead_nowhere() {
         redirect("Location: /list?key=secret\r\n"),
         "more than 3 redirects",
     );
-    assert_fails(redirect("Location: file:///etc/passwd\r\n"), "cannot fetch");
+    assert_fails(
+        redirect("Location: file:///etc/passwd\r\n"),
+        "leads to no valid address",
+    );
     assert_fails(
         redirect("Location: http://[::1/?key=secret\r\n"),
-        "cannot fetch",
+        "leads to no valid address",
     );
-    assert_fails(redirect(""), "cannot fetch");
+    assert_fails(redirect(""), "does not say where to");
+    assert_fails(
+        redirect("Location: https://feeds.example/list?key=secret\r\n"),
+        "from http to https (feeds.example)",
+    );
+    assert_fails(
+        redirect("Location: gopher://feeds.example/\r\n"),
+        "from http to gopher (feeds.example)",
+    );
 }
 
 #[test]
