@@ -117,13 +117,13 @@ fn each(
     mut take: impl FnMut(&mut Parsed, u32, &RawValue) -> Result<(), &'static str>,
 ) -> Result<(), Refused> {
     let is_record = |path: &Path<'_>| path.last() == Some(&Step::Item) && path.len() <= 3;
-    records(bytes, is_record, |line, value| {
+    let has_list = records(bytes, is_record, |line, value| {
         if let Err(reason) = take(parsed, line, value) {
             parsed.reject(line, value.get().as_bytes(), reason);
         }
         check_size(parsed)
     })?;
     parsed.lines = text::lines(bytes).count();
-    parsed.complete = true;
+    parsed.complete = has_list;
     Ok(())
 }

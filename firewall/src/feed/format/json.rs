@@ -35,10 +35,12 @@ pub(super) fn parse(bytes: &[u8], options: &Options, parsed: &mut Parsed) -> Res
         offset: 0,
         waiting: Vec::new(),
         port: None,
+        has_list: false,
     };
     each_document(bytes, &mut take)?;
+    let has_list = take.has_list;
     parsed.lines = text::lines(bytes).count();
-    parsed.complete = !is_lines(bytes);
+    parsed.complete = has_list && !is_lines(bytes);
     Ok(())
 }
 
@@ -100,6 +102,8 @@ struct Take<'a> {
     waiting: Vec<(usize, u32, Item)>,
     /// The port in the innermost object that has one, with the length of its path.
     port: Option<(usize, u16)>,
+    /// Whether there is an array on the way to entries, empty or not.
+    has_list: bool,
 }
 
 impl<'de> Visit<'de> for Take<'_> {
@@ -113,6 +117,18 @@ impl<'de> Visit<'de> for Take<'_> {
     fn text(&mut self, line: u32, path: &Path<'de>, text: &str) -> Result<(), Refused> {
         self.look_for_port(path, port_number(text));
         self.entry(line, path, false, text)
+    }
+
+    fn array(&mut self, members: &Path<'de>) {
+        let is_on_the_way = |steps: &Vec<String>| {
+            let mut parts = (1..=steps.len()).map(|length| &steps[..length]);
+            parts.any(|part| fits(part, members))
+        };
+        self.has_list |= match &self.taken {
+            // They are found by the addresses in them.
+            Taken::Found(_) => true,
+            Taken::Named(paths) => paths.iter().any(is_on_the_way),
+        };
     }
 
     fn number(&mut self, path: &Path<'de>, number: u64) {

@@ -49,7 +49,7 @@ struct Object {
 /// # Errors
 /// It is no JSON or cut off, or the list is too long.
 pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
-    records(
+    let has_list = records(
         bytes,
         |path| is_item_of(path, "Object") || is_item_of(path, "Attribute"),
         |line, value| {
@@ -58,7 +58,7 @@ pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
         },
     )?;
     parsed.lines = text::lines(bytes).count();
-    parsed.complete = true;
+    parsed.complete = has_list;
     Ok(())
 }
 

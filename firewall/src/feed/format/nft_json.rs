@@ -53,7 +53,13 @@ pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
         check_size(parsed)
     })?;
     parsed.lines = text::lines(bytes).count();
-    parsed.complete = true;
+    // An empty set has no `elem`.
+    #[derive(Deserialize)]
+    struct Outside {
+        #[serde(rename = "nftables")]
+        _objects: Vec<IgnoredAny>,
+    }
+    parsed.complete = parsed.entries > 0 || serde_json::from_slice::<Outside>(bytes).is_ok();
     Ok(())
 }
 

@@ -53,7 +53,7 @@ pub(super) fn parse(bytes: &[u8], how: &How, parsed: &mut Parsed) -> Result<(), 
         *known = (*known).max(modified);
         Ok(())
     })?;
-    each_object(bytes, |line, value, object| {
+    parsed.complete = each_object(bytes, |line, value, object| {
         // Only the first of equal versions.
         let hash = hash(&object.id);
         if object.id.is_empty() || newest.get(&hash) == Some(&modified(object)) {
@@ -63,15 +63,15 @@ pub(super) fn parse(bytes: &[u8], how: &How, parsed: &mut Parsed) -> Result<(), 
         check_size(parsed)
     })?;
     parsed.lines = text::lines(bytes).count();
-    parsed.complete = true;
     Ok(())
 }
 
-/// Calls `take` for each indicator, wherever objects stand: in a bundle, in an array, alone.
+/// Calls `take` for each indicator, wherever objects stand: in a bundle, in an array, alone. Returns
+/// whether there is such a place.
 fn each_object<'de>(
     bytes: &'de [u8],
     mut take: impl FnMut(u32, &'de RawValue, &Object) -> Result<(), Refused>,
-) -> Result<(), Refused> {
+) -> Result<bool, Refused> {
     let alone = is_alone(bytes);
     let is_object = |path: &Path<'_>| match path {
         [] => alone,

@@ -58,6 +58,9 @@ pub(super) trait Visit<'de> {
         Ok(())
     }
 
+    /// Steps into an array, whose members have this path.
+    fn array(&mut self, _members: &Path<'de>) {}
+
     /// Looks at a whole number that is not inside of what was wanted.
     fn number(&mut self, _path: &Path<'de>, _number: u64) {}
 
@@ -78,7 +81,8 @@ pub(super) trait Visit<'de> {
     }
 }
 
-/// Hands over every value that `wants` says is one, with its line.
+/// Hands over every value that `wants` says is one, with its line. Returns whether there is an array of
+/// such values at all: an empty one says that there are none, and an error in JSON does not.
 ///
 /// # Errors
 /// As those of [`walk`], and whatever `take` answers.
@@ -86,8 +90,8 @@ pub(super) fn records<'de>(
     bytes: &'de [u8],
     wants: impl FnMut(&Path<'de>) -> bool,
     take: impl FnMut(u32, &'de RawValue) -> Result<(), Refused>,
-) -> Result<(), Refused> {
-    struct Records<W, T>(W, T);
+) -> Result<bool, Refused> {
+    struct Records<W, T>(W, T, bool);
 
     impl<'de, W, T> Visit<'de> for Records<W, T>
     where
@@ -98,12 +102,18 @@ pub(super) fn records<'de>(
             self.0(path)
         }
 
+        fn array(&mut self, members: &Path<'de>) {
+            self.2 |= self.0(members);
+        }
+
         fn take(&mut self, line: u32, _: &Path<'de>, value: &'de RawValue) -> Result<(), Refused> {
             self.1(line, value)
         }
     }
 
-    walk(bytes, &mut Records(wants, take))
+    let mut records = Records(wants, take, false);
+    walk(bytes, &mut records)?;
+    Ok(records.2)
 }
 
 /// Walks through all documents in `bytes`, one after the other.
@@ -111,7 +121,6 @@ pub(super) fn records<'de>(
 /// # Errors
 /// They are no JSON or cut off, or the visitor ended the walk.
 pub(super) fn walk<'de>(bytes: &'de [u8], visit: &mut impl Visit<'de>) -> Result<(), Refused> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let mut way = Way {
         path: Vec::new(),
         lines: Lines {
@@ -122,7 +131,11 @@ pub(super) fn walk<'de>(bytes: &'de [u8], visit: &mut impl Visit<'de>) -> Result
         visit,
         ended: None,
     };
-    while deserializer.end().is_err() {
+    // Each document has a deserializer of its own: to say that another one follows, it counts the lines
+    // from where it began, which is quadratic in what has many documents.
+    let mut rest = bytes.trim_ascii();
+    while !rest.is_empty() {
+        let mut deserializer = serde_json::Deserializer::from_slice(rest);
         let walked = (&mut way).deserialize(&mut deserializer);
         if let Err(error) = walked {
             let damaged = || {
@@ -132,8 +145,22 @@ pub(super) fn walk<'de>(bytes: &'de [u8], visit: &mut impl Visit<'de>) -> Result
             };
             return Err(way.ended.unwrap_or_else(damaged));
         }
+        rest = match deserializer.end() {
+            Ok(()) => &[],
+            Err(error) => rest.get(offset(rest, &error)..).unwrap_or_default(),
+        };
     }
     Ok(())
+}
+
+/// The byte that `error` is about: its column counts bytes, from 1.
+fn offset(bytes: &[u8], error: &serde_json::Error) -> usize {
+    let mut ends = (0..bytes.len()).filter(|&at| bytes[at] == b'\n');
+    let begin = match error.line() {
+        0 | 1 => 0,
+        line => ends.nth(line - 2).map_or(bytes.len(), |at| at + 1),
+    };
+    begin + error.column().saturating_sub(1)
 }
 
 /// Where the walk is.
@@ -214,6 +241,7 @@ impl<'de, V: Visit<'de>> Visitor<'de> for &mut Way<'_, 'de, V> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         self.path.push(Step::Item);
+        self.visit.array(&self.path);
         while seq.next_element_seed(&mut *self)?.is_some() {}
         self.path.pop();
         Ok(())
@@ -289,7 +317,11 @@ mod tests {
         let text = br#"{"a": [1,
  {"b": "\u0041"}], "c": {"a": [
    "x"]}}
- [2] {"a":["y"]}"#;
+ [2] {"a":["y"]}
+7
+
+"x"{"a":["z"]} null
+  {"a":[0]}"#;
         let mut found = Vec::new();
         records(
             text,
@@ -305,6 +337,8 @@ mod tests {
             (2, "{\"b\": \"\\u0041\"}"),
             (3, "\"x\""),
             (4, "\"y\""),
+            (7, "\"z\""),
+            (8, "0"),
         ];
         assert_eq!(found, expected.map(|(line, text)| (line, text.to_owned())));
     }
@@ -314,6 +348,7 @@ mod tests {
         let none = |_: &Path<'_>| false;
         let walked = |text: &'static [u8]| records(text, none, |_, _| Ok(()));
         assert!(walked(b"{\"a\":1} [2]\n").is_ok());
+        assert_eq!(walked(b"[]"), Ok(false));
         for text in [
             b"{\"a\":1".as_slice(),
             b"[1,",

@@ -15,7 +15,7 @@ use super::{
 /// It is no JSON or cut off, or the list is too long.
 pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
     let is_member = |path: &super::walk::Path<'_>| path.len() == 2 && is_item_of(path, "list");
-    records(bytes, is_member, |line, value| {
+    let has_list = records(bytes, is_member, |line, value| {
         let text: String = serde_json::from_str(value.get()).unwrap_or_default();
         let added = item(text.as_bytes()).and_then(|item| parsed.add_item(line, item, None));
         match (added, kind_of(text.trim_start_matches('.').as_bytes())) {
@@ -28,6 +28,6 @@ pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
         check_size(parsed)
     })?;
     parsed.lines = text::lines(bytes).count();
-    parsed.complete = true;
+    parsed.complete = has_list;
     Ok(())
 }

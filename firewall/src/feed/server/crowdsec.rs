@@ -20,12 +20,13 @@ use crate::feed::{
 /// Everything is asked for again after this.
 const RESYNC: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the server says. Lists that are empty are `null`.
+/// What the server says. Lists that are empty are `null`, and both are there: an error in JSON must not
+/// be taken for an answer without decisions.
 #[derive(Debug, Deserialize)]
 struct Stream {
-    #[serde(default, deserialize_with = "list")]
+    #[serde(deserialize_with = "list")]
     new: Vec<Told>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(deserialize_with = "list")]
     deleted: Vec<Told>,
 }
 
