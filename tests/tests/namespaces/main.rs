@@ -16,4 +16,5 @@ mod refuse;
 mod scene;
 mod swap_flood;
 mod swaps;
+mod targets;
 mod wishes;
