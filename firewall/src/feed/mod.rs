@@ -26,6 +26,7 @@ pub mod key;
 pub mod overlap;
 pub mod records;
 pub mod server;
+pub mod stage;
 pub mod store;
 mod update;
 pub mod worker;
