@@ -57,6 +57,18 @@ fn call(scene: &mut Scene, hosts: usize, remote: &str) {
     }
 }
 
+/// Two hosts call what is dropped already: nothing would be lost.
+fn called_in_vain(scene: &mut Scene) {
+    scene.done(&["block", NEW[1]]);
+    for (_, host) in &HOSTS[..2] {
+        let (host, remote) = (host.parse().unwrap(), NEW[1].parse().unwrap());
+        assert!(
+            !scene.probe.passes(Way::Out, host, remote).unwrap(),
+            "{host}"
+        );
+    }
+}
+
 #[test]
 fn a_new_network_is_monitored_for_a_while_and_then_dropped() {
     skip_unless!(
@@ -128,11 +140,12 @@ fn a_network_that_many_inside_hosts_call_is_held_back_until_it_is_accepted() {
     run.hang_up().unwrap();
     run.wait_for("configuration read again").unwrap();
     call(&mut scene, 2, NEW[0]);
-    assert!(scene.probe.reaches(NEW[1]).unwrap(), "one host alone");
+    called_in_vain(&mut scene);
     eventually("they are judged", || feed(&scene)["waiting"].is_null());
     eventually("what is judged is in force", || {
         scene.run(&["status"]).code == 0
     });
+    scene.done(&["unblock", NEW[1]]);
     assert!(scene.drops(NEW[1]), "it goes on");
     assert!(!scene.drops(NEW[0]), "it is held back");
     let said = why(&scene, NEW[0]);
@@ -209,4 +222,29 @@ fn without_a_live_run_what_has_waited_is_judged_by_the_next_change() {
     assert!(accepted.contains("1 new entries go on"), "{accepted}");
     assert!(accepted.contains("203.0.113.7/32 goes on"), "{accepted}");
     assert!(scene.drops(NEW[0]) && scene.drops(FIRST));
+}
+
+#[test]
+fn attackers_are_not_held_back_by_who_calls_them() {
+    skip_unless!("attackers_are_not_held_back_by_who_calls_them", Netns);
+    let mut scene =
+        with_feed("direction = 'in'\nconnectionless = 'drop'\nstage = '5s'\nstage_hosts = 0\n");
+    let configuration = fs::read_to_string(scene.product.configuration()).unwrap();
+    let watched = scene.product.folder().join("watched");
+    fs::write(&watched, format!("{}\n", NEW[0])).unwrap();
+    let watched = watched.display();
+    let watch = format!("[[feed]]\nname = 'watch'\npath = '{watched}'\nformat = 'plain'\n");
+    scene.product.configure(&(configuration + &watch)).unwrap();
+    let run = scene.start();
+    fs::write(scene.product.folder().join("list"), "203.0.0.0/16\n").unwrap();
+    scene.done(&["feeds", "update"]);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    second_copy(&scene);
+    run.hang_up().unwrap();
+    assert!(scene.probe.is_reached_from(NEW[0]).unwrap(), "it is new");
+    call(&mut scene, 2, NEW[0]);
+    eventually("it goes on", || {
+        !scene.probe.is_reached_from(NEW[0]).unwrap()
+    });
+    assert!(scene.probe.reaches(NEW[0]).unwrap());
 }
