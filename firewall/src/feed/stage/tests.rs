@@ -65,8 +65,8 @@ fn what_is_listed_since_the_last_judgement_waits() {
     let listed = [
         ("10.0.0.0/8", 5),
         ("10.1.0.0/16", 6),
-        ("192.0.2.7/32", 5),
         ("192.0.2.7/32", 10),
+        ("192.0.2.7/32", 5),
         ("192.0.2.8/32", 10),
     ];
     let standings = |entries, stage: Stage| {
