@@ -144,7 +144,7 @@ pub fn cover<A: Address>(first: A, last: A) -> impl Iterator<Item = (A, u8)> {
 }
 
 /// A prefix of either family as integers: address (host bits as given) and length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Prefix {
     /// IPv4.
     V4(u32, u8),
@@ -156,6 +156,25 @@ impl Prefix {
     /// Whether it is a single address.
     pub fn is_host(self) -> bool {
         matches!(self, Self::V4(_, 32) | Self::V6(_, 128))
+    }
+
+    /// The prefix for people and files; `None` if its length is none of its family.
+    pub fn net(self) -> Option<IpNet> {
+        let [first, _] = self.ends();
+        let (Self::V4(_, length) | Self::V6(_, length)) = self;
+        IpNet::new(first, length).ok()
+    }
+
+    /// First and last address.
+    pub fn ends(self) -> [IpAddr; 2] {
+        match self {
+            Self::V4(address, length) => {
+                [address.first(length), address.last(length)].map(u32::to_ip)
+            }
+            Self::V6(address, length) => {
+                [address.first(length), address.last(length)].map(u128::to_ip)
+            }
+        }
     }
 }
 

@@ -232,7 +232,7 @@ pub enum FeedsCommand {
         /// The feed
         name: String,
     },
-    /// Put what is in quarantine of a feed in force
+    /// Put in force what is in quarantine of a feed, what waits and what is held back
     Accept {
         /// The feed
         name: String,

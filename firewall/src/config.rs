@@ -18,6 +18,7 @@ use crate::{
         format::{Format, Options},
         key::Key,
         server::Server,
+        stage,
         store::Name,
     },
     ruleset::{Group, Wish},
@@ -159,9 +160,16 @@ pub struct Feed {
     pub hold: bool,
     /// The feeds that it is counted with before anything is dropped.
     pub group: Option<Group>,
+    /// How its new entries wait before they drop anything; `None` if they do not.
+    pub stage: Option<stage::Rule>,
 }
 
 impl Feed {
+    /// How new entries wait, where they would drop anything.
+    pub fn staging(&self) -> Option<stage::Rule> {
+        self.stage.filter(|_| self.mode == Mode::Enforce)
+    }
+
     /// Whether its last good fetch, at `fetched`, is too long ago at `now`.
     pub fn is_old(&self, fetched: Timestamp, now: Timestamp) -> bool {
         let age = now.duration_since(fetched);

@@ -18,6 +18,7 @@ use crate::{
         format::{Format, How, Said},
         guard::{self, Guarded, hold::Hold},
         records::{Header, Records},
+        stage::{Stage, Waiting},
         store::{self, Store},
         worker::{Answer, Job, Task, Worker},
     },
@@ -140,6 +141,9 @@ impl Inputs {
         for StoredFeed { feed, .. } in &self.feeds {
             let source = ruleset.source(feed.name.as_str(), feed.wish())?;
             ruleset.put_in_group(source, feed.must_agree().cloned());
+            if feed.staging().is_some() {
+                ruleset.source(feed.name.as_str(), feed.wish().monitored())?;
+            }
         }
         Ok(ruleset)
     }

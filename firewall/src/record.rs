@@ -115,7 +115,12 @@ impl RecordedClass {
         let name = |&source: &SourceId| image.sources[usize::from(source)].name.clone();
         let sources = match class.is_many() {
             true => vec![MANY.to_owned()],
-            false => class.sources.iter().map(name).collect(),
+            // A feed with new entries that wait beside others is two sources of one name.
+            false => {
+                let mut names: Vec<String> = class.sources.iter().map(name).collect();
+                names.dedup();
+                names
+            }
         };
         Self {
             enforced: class.actions.drops(),

@@ -24,6 +24,7 @@ use crate::{
         Means, Outcome,
         fetch::Limits,
         guard::{Action, Finding},
+        stage::Waiting,
         store::{GoodCopy, Meta},
         update,
         worker::Worker,
@@ -73,12 +74,19 @@ fn list(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
     let mut table = table::table(&header);
     for feed in filter.config.all_feeds() {
         let meta = filter.state.feed_store(&feed.name).meta()?;
-        let troubles = standing::troubles(feed, &meta, now);
+        let waiting = filter.waiting(feed)?;
+        let waiting = waiting.as_ref();
+        let troubles = standing::troubles(feed, &meta, waiting, now);
         if json {
             let row = json!({
                 "name": feed.name, "mode": feed.mode, "location": feed.location.to_string(),
                 "checked_at": meta.checked_at, "stalled": meta.stalled,
                 "troubles": troubles,
+                "waiting": waiting.and_then(|waiting| Some(json!({
+                    "entries": waiting.entries(),
+                    "until": waiting.ends()?[1],
+                }))),
+                "held_back": waiting.map(Waiting::held_back),
                 "entries": meta.copy.as_ref().map(|copy| copy.entries),
                 "format": meta.copy.as_ref().map(|copy| copy.format),
                 "v4": meta.copy.as_ref().map(|copy| copy.v4),
@@ -103,7 +111,7 @@ fn list(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
             number(copy.map(|copy| copy.left_out)).unwrap_or_default(),
             ago(copy.map(|copy| copy.changed_at)),
             ago(meta.checked_at),
-            standing::state(&troubles, &meta, now),
+            standing::state(&troubles, &meta, waiting, now),
         ]);
     }
     let none = filter.config.all_feeds().next().is_none();

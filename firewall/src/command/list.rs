@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Ending, table, write_json};
 use crate::{
     cli::List as Arguments,
-    config::Ports,
+    config::{Mode, Ports},
     feed::guard::{Guarded, hold::Hold},
     filter::Filter,
     inputs::{Inputs, StoredFeed, read_lists},
@@ -121,7 +121,12 @@ fn write_feed(
         if stored.ports() == Ports::Address {
             subject.port = None;
         }
-        let (feed, mode) = (&stored.feed.name, stored.feed.mode.as_str());
+        let waiting = stored.waiting();
+        let mode = match waiting.and_then(|it| it.standing(subject.prefix.into())) {
+            Some(_) => Mode::Monitor.as_str(),
+            None => stored.feed.mode.as_str(),
+        };
+        let feed = &stored.feed.name;
         if json {
             let row = json!({ "list": feed, "prefix": subject, "mode": mode, "line": line });
             write_json(output, &row)?;

@@ -96,7 +96,7 @@ fn report(outcome: &Outcome) {
         record,
         changes,
         detached,
-        left_out,
+        not_dropped,
         not_retired,
     } = outcome
     else {
@@ -114,8 +114,8 @@ fn report(outcome: &Outcome) {
             Change::Moved => {}
         }
     }
-    for feed in left_out {
-        eprintln!("left out: {feed}");
+    for sentence in not_dropped {
+        eprintln!("{sentence}");
     }
     if let Some(failure) = not_retired {
         eprintln!("in force, but what was counted before is not added up yet: {failure:#}");

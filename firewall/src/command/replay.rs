@@ -104,7 +104,7 @@ fn ruleset(filter: &Filter, blocklist: Option<&Path>) -> Result<Ruleset> {
         v6: parsed.v6,
         ..Guarded::default()
     };
-    all.add_to(&mut ruleset, source, format.ports());
+    all.add_to(&mut ruleset, |_| source, format.ports());
     Ok(ruleset)
 }
 

@@ -184,9 +184,10 @@ fn feeds(filter: &Filter, now: Timestamp) -> Result<Vec<Feed>> {
         .all_feeds()
         .map(|feed| {
             let meta = filter.state.feed_store(&feed.name).meta()?;
-            let troubles = standing::troubles(feed, &meta, now);
+            let waiting = filter.waiting(feed)?;
+            let troubles = standing::troubles(feed, &meta, waiting.as_ref(), now);
             Ok(Feed {
-                state: standing::state(&troubles, &meta, now),
+                state: standing::state(&troubles, &meta, waiting.as_ref(), now),
                 name: feed.name.to_string(),
                 mode: feed.mode.as_str(),
                 entries: meta.copy.map(|copy| copy.entries),

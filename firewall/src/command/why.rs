@@ -17,6 +17,7 @@ use crate::{
         format::Indicator,
         guard::{Action, Guarded, hold::Hold},
         journal::Since,
+        stage::Standing,
         worker::Worker,
     },
     filter::Filter,
@@ -216,6 +217,9 @@ impl<'a> Evidence<'a> {
             let expired = stored.is_expired(self.now);
             let left_out = expired || !taken.contains(&(subject, line));
             let since = self.since(stored, subject.prefix)?;
+            let waiting = stored.waiting().filter(|_| !left_out);
+            let staged = waiting.and_then(|it| it.standing(subject.prefix.into()));
+            let agreement = stored.feed.must_agree().map(Agreement::of);
             if stored.ports() == Ports::Address {
                 subject.port = None;
             }
@@ -234,8 +238,17 @@ impl<'a> Evidence<'a> {
                         .map(|said| said.to_string()),
                 },
                 opening: stored.feed.direction == Direction::In,
-                agreement: stored.feed.must_agree().map(Agreement::of),
-                ..Naming::new(if left_out { "nothing" } else { asks }, subject)
+                staged: staged.map(|standing| in_words(standing, stored)),
+                // What waits agrees with nobody yet.
+                agreement: agreement.filter(|_| staged.is_none()),
+                ..Naming::new(
+                    match staged {
+                        _ if left_out => "nothing",
+                        Some(_) => "monitor",
+                        None => asks,
+                    },
+                    subject,
+                )
             });
         }
         Ok(())
@@ -267,6 +280,18 @@ fn covering<A: Address>(indicators: &[Indicator<A>], address: A) -> Vec<(Subject
         .filter(|indicator| address.first(indicator.length) == indicator.address)
         .filter_map(|indicator| Some((indicator.subject()?, indicator.line)))
         .collect()
+}
+
+/// Why an entry of a feed that drops is only monitored.
+fn in_words(standing: Standing, stored: &StoredFeed) -> String {
+    match standing {
+        Standing::Waits(until) => format!("new, in monitor until {until:.0}"),
+        Standing::HeldBack(hosts) => format!(
+            "held back in monitor: {hosts} inside hosts called it while it waited; 'firewall feeds \
+             accept {}' lets it go on",
+            stored.feed.name
+        ),
+    }
 }
 
 /// Which rule keeps the entry on `line` out of force, if it is one of the findings that are kept.

@@ -16,6 +16,7 @@ use crate::{
         format::{self, Column, Format, Options, Separator},
         guard::coverage::MAX_COVERAGE,
         server::Server,
+        stage::{self, Entries},
         store::Name,
     },
     local::{ALLOW, LOCAL},
@@ -75,10 +76,20 @@ pub struct FeedEntry {
     when_old: Option<WhenOld>,
     hold: Option<bool>,
     group: Option<String>,
+    stage: Option<SignedDuration>,
+    stage_entries: Option<Entries>,
+    stage_hosts: Option<usize>,
 }
 
 /// Shortest time between two fetches: providers lock out those who ask more often.
 const SHORTEST_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long new entries of others wait: long enough to be seen by who looks, and for calls from inside.
+const STAGE: SignedDuration = SignedDuration::from_mins(30);
+
+/// Calls from so many inside hosts do not hold a new entry back. More than a few infected machines that
+/// call the same network within half an hour are less likely than a network that everybody uses.
+const STAGE_HOSTS: usize = 3;
 
 /// What `max_coverage` can be at most.
 const ALL_OF_IPV4: u64 = 1 << 32;
@@ -97,6 +108,7 @@ impl FeedEntry {
         self.check(&name)?;
         let (interval, minimum_interval) = self.intervals(&name, defaults)?;
         let max_age = self.max_age(&name, interval)?;
+        let stage = self.stage(&name)?;
         let secret = Secret {
             key_file: self.key_file,
             credential: self.credential,
@@ -136,6 +148,7 @@ impl FeedEntry {
             when_old: self.when_old.unwrap_or_default(),
             hold: self.hold.unwrap_or(true),
             group,
+            stage,
             name,
         })
     }
@@ -149,11 +162,14 @@ impl FeedEntry {
             || self.hold.is_some()
             || self.when_old.is_some()
             || self.group.is_some()
+            || self.stage.is_some()
+            || self.stage_entries.is_some()
+            || self.stage_hosts.is_some()
             || self.server.is_some();
         if says_what_is_done {
             bail!(
                 "protect '{}': a protect list only holds entries of feeds; mode, direction, \
-                 connectionless, ports, hold, group, when_old and server are for [[feed]]",
+                 connectionless, ports, hold, group, stage, when_old and server are for [[feed]]",
                 self.name
             );
         }
@@ -204,6 +220,34 @@ impl FeedEntry {
             );
         }
         Ok(Some(max_age.unsigned_abs()))
+    }
+
+    /// What is fetched from others waits for a while; a file of the operator's own does not, nor do the
+    /// decisions of a server of his own, which count by seconds.
+    fn stage(&self, name: &Name) -> Result<Option<stage::Rule>> {
+        let ours = self.path.is_some() || self.server.is_some_and(Server::comes_and_goes);
+        let usual = if ours { SignedDuration::ZERO } else { STAGE };
+        let wait = self.stage.unwrap_or(usual);
+        if wait.is_zero() {
+            if self.stage_entries.is_some() || self.stage_hosts.is_some() {
+                bail!(
+                    "feed '{name}': stage_entries and stage_hosts need stage, which says how long new \
+                     entries wait, such as stage = \"30m\""
+                );
+            }
+            return Ok(None);
+        }
+        if wait < stage::SHORTEST {
+            bail!(
+                "feed '{name}': stage is shorter than {:#}; \"0s\" lets new entries drop at once",
+                stage::SHORTEST
+            );
+        }
+        Ok(Some(stage::Rule {
+            wait: wait.unsigned_abs(),
+            entries: self.stage_entries.unwrap_or_default(),
+            max_hosts: self.stage_hosts.unwrap_or(STAGE_HOSTS),
+        }))
     }
 
     /// The interval, and the shortest that the provider allows.

@@ -1,6 +1,8 @@
 use super::*;
 use crate::feed::format::{Column, Separator};
 
+mod keys;
+
 fn error(text: &str) -> String {
     format!("{:#}", Config::parse(text, "test.toml").unwrap_err())
 }
@@ -314,74 +316,4 @@ fn a_protect_list_is_like_a_feed_and_says_nothing_of_what_is_done() {
     }
     assert!(error(&format!("{feed}mode = 'protect'\n")).contains("unknown variant"));
     assert!(error(&(list.replace("dns'\np", "a'\np") + feed)).contains("two feeds named 'a'"));
-}
-
-#[test]
-fn a_group_may_stand_behind_its_feeds_and_in_another_file() {
-    let feed = |name: &str, mode: &str| {
-        format!("[[feed]]\nname = '{name}'\npath = '/{name}'\nmode = '{mode}'\ngroup = 'lists'\n")
-    };
-    let group = |min: usize| format!("[[group]]\nname = 'lists'\nmin_feeds = {min}\n");
-    let said = |feeds: &str, min: usize| {
-        let config = Config::parse(&(feeds.to_owned() + &group(min)), "test.toml").unwrap();
-        config.too_small_groups().collect::<Vec<_>>()
-    };
-    let enforce = |names: [&str; 2]| names.map(|name| feed(name, "enforce")).concat();
-    assert!(said(&enforce(["a", "b"]), 2).is_empty());
-    assert!(said(&feed("a", "off"), 2).is_empty());
-    assert!(said("", 2).is_empty());
-    for feeds in [
-        feed("a", "enforce"),
-        feed("a", "enforce") + &feed("b", "off"),
-        feed("a", "enforce") + &feed("b", "monitor"),
-    ] {
-        let said = said(&feeds, 2);
-        let few = "group lists: 2 feeds must agree and only 1 of its feeds drops";
-        assert!(said.len() == 1 && said[0].starts_with(few), "{said:?}");
-    }
-    assert_eq!(said(&enforce(["a", "b"]), 3).len(), 1);
-
-    let folder = tempfile::tempdir().unwrap();
-    let main = folder.path().join("firewall.toml");
-    fs::create_dir(folder.path().join("conf.d")).unwrap();
-    fs::write(&main, feed("a", "enforce") + &feed("b", "monitor")).unwrap();
-    fs::write(folder.path().join("conf.d/groups.toml"), group(2)).unwrap();
-    let config = Config::load(Some(&main)).unwrap();
-    let [a, b] = config.feeds.as_slice() else {
-        panic!("{config:?}")
-    };
-    assert_eq!(a.must_agree(), Some(&config.groups[0]));
-    assert_eq!((&b.group, b.must_agree()), (&a.group, None));
-}
-
-#[test]
-fn groups_that_mean_nothing_are_refused() {
-    let group = "[[group]]\nname = 'lists'\n";
-    let feed = "[[feed]]\nname = 'a'\npath = '/a'\n";
-    let table = [
-        (
-            format!("{feed}group = 'lists'\n"),
-            "feed 'a': there is no group 'lists'",
-        ),
-        (format!("{group}min_feeds = 1\n"), "2 or more"),
-        (
-            format!("{group}min_feeds = 2\n").repeat(2),
-            "two groups named 'lists'",
-        ),
-        (group.to_owned(), "missing field `min_feeds`"),
-        (
-            format!("{group}min_feeds = 2\nfeeds = ['a']\n"),
-            "unknown field `feeds`",
-        ),
-        (
-            format!("{group}min_feeds = 2\n{feed}group = 'lists'\n")
-                .replace("feed", "protect")
-                .replace("min_protects", "min_feeds"),
-            "a protect list only holds",
-        ),
-    ];
-    for (text, message) in table {
-        let found = error(&text);
-        assert!(found.contains(message), "{text}: {found}");
-    }
 }

@@ -162,7 +162,10 @@ impl<'a> Export<'a> {
     fn names(&self, sources: &[SourceId]) -> Vec<&'a str> {
         let source = |id: &SourceId| self.listing.sources.get(usize::from(*id));
         let sources = sources.iter().filter_map(source);
-        sources.map(|source| source.name.as_str()).collect()
+        let mut names: Vec<&str> = sources.map(|source| source.name.as_str()).collect();
+        // Two sources have one name where new entries of a feed wait.
+        names.dedup();
+        names
     }
 
     /// The first line of formats that have comments.

@@ -27,6 +27,7 @@ pub mod key;
 pub mod overlap;
 pub mod records;
 pub mod server;
+pub mod stage;
 mod stalled;
 pub mod store;
 mod update;

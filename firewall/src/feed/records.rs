@@ -24,7 +24,11 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::format::{Indicator, MOST_INDICATORS, Parsed};
-use crate::{address::Address, ruleset::Protocol, subject::Port};
+use crate::{
+    address::{Address, Prefix},
+    ruleset::Protocol,
+    subject::Port,
+};
 
 const MAGIC: [u8; 8] = *b"fwlist01";
 
@@ -80,6 +84,15 @@ impl Records {
     /// Puts the indicators into `parsed`.
     pub fn give(self, parsed: &mut Parsed) {
         (parsed.v4, parsed.v6) = (self.v4, self.v6);
+    }
+
+    /// The prefix of each, and since when it is listed, in seconds since 1970. Those of one prefix are
+    /// beside each other.
+    pub fn prefixes(&self) -> impl Iterator<Item = (Prefix, u32)> {
+        let v4 = self.v4.iter();
+        let v4 = v4.map(|it| (Prefix::V4(it.address, it.length), it.since));
+        let v6 = self.v6.iter();
+        v4.chain(v6.map(|it| (Prefix::V6(it.address, it.length), it.since)))
     }
 
     /// Says since when each is listed: what is in `before` since then, everything else since `now`.

@@ -2,7 +2,8 @@
 //!
 //! `<state>/feeds/NAME` is the content, exactly the bytes that were parsed; `NAME.records` is what they
 //! list, see [`super::records`]; `NAME.json` is [`Meta`]; `NAME.log` tells since when what is listed, see
-//! [`super::journal`]; `NAME.held` is content in quarantine.
+//! [`super::journal`]; `NAME.held` is content in quarantine; `NAME.stage` is [`Stage`], written under the
+//! lock of changes, not under that of the feed: nobody who puts files in force waits for a fetch.
 
 use std::{
     collections::VecDeque,
@@ -23,8 +24,9 @@ use super::{
     guard::Finding,
     journal::{self, Churn, Since},
     records::{self, Records},
+    stage::Stage,
 };
-use crate::{address::Prefix, file};
+use crate::{address::Prefix, file, state};
 
 /// The name of a feed: lower-case letters, digits and dashes, 64 at most, no dash first. It is
 /// also the name of its files.
@@ -131,6 +133,7 @@ pub struct Store {
     meta: PathBuf,
     journal: PathBuf,
     quarantined: PathBuf,
+    stage: PathBuf,
 }
 
 impl Store {
@@ -143,6 +146,7 @@ impl Store {
             meta: path(".json"),
             journal: path(".log"),
             quarantined: path(".held"),
+            stage: path(".stage"),
         }
     }
 
@@ -209,6 +213,29 @@ impl Store {
     /// The journal is there and cannot be read.
     pub fn churn(&self, begin: Timestamp) -> Result<Churn> {
         journal::churn(&self.journal, begin)
+    }
+
+    /// What was judged of what the feed lists. A file that does not parse tells nothing.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn stage(&self) -> Result<Stage> {
+        let content = file::read(&self.stage)?.unwrap_or_default();
+        Ok(serde_json::from_slice(&content).unwrap_or_default())
+    }
+
+    /// Writes what was judged; by who holds the lock of changes.
+    ///
+    /// # Errors
+    /// The folder cannot be written to; the old file stays.
+    pub fn write_stage(&self, stage: &Stage) -> Result<()> {
+        self.make_folder()?;
+        state::write_json(&self.stage, stage)
+    }
+
+    /// Forgets what was judged, likewise.
+    pub fn remove_stage(&self) -> Result<()> {
+        file::remove(&self.stage)
     }
 
     /// Writes what is known about the feed.

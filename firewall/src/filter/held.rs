@@ -20,7 +20,7 @@ use crate::{
 /// The lock, and what is known once it is held.
 pub struct Held<'a> {
     filter: &'a Filter,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     _lock: Lock,
 }
 
@@ -111,6 +111,8 @@ impl<'a> Held<'a> {
         self.refresh_protected(namespace, known.protected)?;
         let mut inputs = Inputs::read(&self.filter.config, &self.filter.state)?;
         inputs.take(known.copies);
+        // What is judged makes another digest: what is said of it is said with an install.
+        let held_back = self.filter.judge(&mut inputs, self.now)?;
         let digest = inputs.digest(self.now);
         if let Some(before) = &before
             && before.inputs == digest
@@ -125,7 +127,7 @@ impl<'a> Held<'a> {
         let compiled = Compiled::new(inputs, self.now, leave_out_damaged, &self.filter.state)?;
         let digest = compiled.inputs.clone();
         let outcome = self.install(&compiled.image, digest, namespace, interfaces)?;
-        let outcome = outcome.with_left_out(compiled.left_out.clone());
+        let outcome = outcome.with(&compiled.left_out, held_back);
         Ok((outcome, Some(compiled)))
     }
 
@@ -156,7 +158,7 @@ impl<'a> Held<'a> {
             record,
             changes,
             detached,
-            left_out: Vec::new(),
+            not_dropped: Vec::new(),
             not_retired,
         })
     }

@@ -4,6 +4,7 @@
 pub mod changes;
 mod compiled;
 mod held;
+mod staging;
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +25,7 @@ use crate::{
     state::State,
 };
 use held::Held;
+pub use staging::LetGo;
 
 /// One filter on one machine.
 #[derive(Debug)]
@@ -71,18 +73,20 @@ pub enum Outcome {
         changes: Vec<(String, Change)>,
         /// Interfaces that were detached because nobody wants them any more.
         detached: Vec<String>,
-        /// Feeds that are left out because their last good copy is damaged, and why.
-        left_out: Vec<String>,
+        /// Feeds that are left out because their last good copy is damaged, and new entries of feeds
+        /// that stay monitored: why, a sentence each.
+        not_dropped: Vec<String>,
         /// Why the generations before are still there: what they counted could not be written down.
         not_retired: Option<anyhow::Error>,
     },
 }
 
 impl Outcome {
-    /// The same, with feeds that are left out.
-    fn with_left_out(mut self, feeds: Vec<String>) -> Self {
-        if let Self::Installed { left_out, .. } = &mut self {
-            *left_out = feeds;
+    /// The same, with feeds that are left out, and sentences on new entries that are held back.
+    fn with(mut self, left_out: &[String], held_back: Vec<String>) -> Self {
+        if let Self::Installed { not_dropped, .. } = &mut self {
+            *not_dropped = held_back;
+            not_dropped.extend(left_out.iter().map(|feed| format!("left out: {feed}")));
         }
         self
     }

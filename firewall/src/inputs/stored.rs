@@ -17,6 +17,11 @@ pub struct StoredFeed {
     /// What they begin with; none where they are damaged.
     header: Option<Header>,
     pub(super) identity: Identity,
+    /// What was judged of its new entries, where they wait.
+    stage: Stage,
+    /// Whether there may be entries that are not judged yet.
+    has_news: bool,
+    waiting: OnceCell<Option<Waiting>>,
     /// The last time that it was known to be the newest.
     fetched_at: Timestamp,
     records: OnceCell<Records>,
@@ -57,8 +62,18 @@ impl StoredFeed {
         let Some(copy) = store.meta()?.copy else {
             return Ok(None);
         };
+        let stage = match feed.staging() {
+            Some(_) => store.stage()?,
+            None => Stage::default(),
+        };
+        let header = Header::read(&file).ok();
+        // While another copy is being stored, what is known may be of the one before.
+        let is_known = header.is_some_and(|it| store::hexadecimal(&it.content) == copy.digest);
         Ok(Some(Self {
             feed: feed.clone(),
+            has_news: stage.judged.is_none() || stage.is_new(copy.changed_at) || !is_known,
+            stage,
+            waiting: OnceCell::new(),
             how: copy.how(),
             format: copy.format,
             load: Load {
@@ -67,7 +82,7 @@ impl StoredFeed {
                 text: 0,
             },
             identity: Identity::of(&file).context("cannot look at the copy of a feed")?,
-            header: Header::read(&file).ok(),
+            header,
             file,
             fetched_at: copy.fetched_at,
             records: OnceCell::new(),
@@ -105,6 +120,33 @@ impl StoredFeed {
         Ok(self.records.get_or_init(|| records))
     }
 
+    /// Which of its entries are only monitored, where new ones wait. A copy that cannot be read has none.
+    pub fn waiting(&self) -> Option<&Waiting> {
+        let waiting = || {
+            let rule = self.feed.staging()?;
+            let records = self.has_news.then(|| self.records().ok()).flatten();
+            let listed = records.map(Records::prefixes);
+            Some(Waiting::new(rule, self.stage.clone(), listed))
+        };
+        self.waiting.get_or_init(waiting).as_ref()
+    }
+
+    /// What was judged of its new entries.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Whether there may be entries that are not judged yet.
+    pub fn has_news(&self) -> bool {
+        self.has_news
+    }
+
+    /// Takes in what was judged.
+    pub fn set_stage(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.waiting = OnceCell::new();
+    }
+
     /// SHA-256 of what is compiled of the copy, in hexadecimal.
     pub(super) fn digest(&self) -> String {
         let header = self.header.as_ref();
@@ -127,7 +169,10 @@ impl StoredFeed {
         let group = self.feed.must_agree().map_or(String::new(), |group| {
             format!(" {} of {}", group.min_sources, group.name)
         });
-        format!("{name} {wish:?} {ports:?}{age}{hold}{group}")
+        let stage = self
+            .waiting()
+            .map_or(String::new(), |it| format!(" staged {}", it.key()));
+        format!("{name} {wish:?} {ports:?}{age}{hold}{group}{stage}")
     }
 
     /// Whether its entries are out of force at `now`, because its last good fetch is too long ago.
@@ -170,9 +215,32 @@ impl StoredFeed {
     }
 
     pub(super) fn add_to(&self, ruleset: &mut Ruleset, guarded: &Guarded) -> Result<()> {
-        let source = ruleset.source(self.feed.name.as_str(), self.feed.wish())?;
-        guarded.add_to(ruleset, source, self.ports());
+        let (name, wish) = (self.feed.name.as_str(), self.feed.wish());
+        let source = ruleset.source(name, wish)?;
+        match self.waiting().filter(|it| !it.is_empty()) {
+            None => guarded.add_to(ruleset, |_| source, self.ports()),
+            Some(waiting) => {
+                let monitor = ruleset.source(name, wish.monitored())?;
+                let of = |prefix| waiting.standing(prefix).map_or(source, |_| monitor);
+                guarded.add_to(ruleset, of, self.ports());
+            }
+        }
         Ok(())
+    }
+
+    /// Gives its entries that wait the source of the others, for who asks what it lists.
+    pub fn end_waiting(&self, ruleset: &mut Ruleset) {
+        let (name, wish) = (self.feed.name.as_str(), self.feed.wish());
+        let waits = ruleset.find(name, wish.monitored());
+        let (Some(waits), Some(source)) = (waits, ruleset.find(name, wish)) else {
+            return;
+        };
+        let v4 = ruleset.v4.iter_mut().map(|it| &mut it.source);
+        let v6 = ruleset.v6.iter_mut().map(|it| &mut it.source);
+        let ports = ruleset.ports.iter_mut().map(|it| &mut it.source);
+        for number in v4.chain(v6).chain(ports).filter(|it| **it == waits) {
+            *number = source;
+        }
     }
 
     /// What may be put in force of the copy, without what protect lists hold.

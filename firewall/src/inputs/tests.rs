@@ -51,8 +51,8 @@ fn a_fresh_copy_is_taken_as_long_as_its_file_is_the_same() {
     assert_eq!(entries(copy), of_file);
 }
 
-/// A feed whose copy is the list, in a folder of its own.
-fn with_copy(keys: &str, state: &State, list: &std::path::Path) -> Config {
+/// A feed whose copy is the list, fetched at `now`.
+fn with_copy(keys: &str, state: &State, list: &std::path::Path, now: Timestamp) -> Config {
     let text = format!("[[feed]]\nname = 'box'\npath = {list:?}\n{keys}");
     let config = Config::parse(&text, "firewall.toml").unwrap();
     let feed = crate::feed::Feed {
@@ -69,7 +69,7 @@ fn with_copy(keys: &str, state: &State, list: &std::path::Path) -> Config {
     let means = Means {
         worker: &Worker::Here,
         protected: &[],
-        now: Timestamp::UNIX_EPOCH,
+        now,
     };
     crate::feed::update(&feed, state.root(), &means).unwrap();
     config
@@ -94,7 +94,7 @@ fn whom_a_feed_must_agree_with_decides_what_is_in_force() {
         String::new(),
     ]
     .map(|keys| {
-        let inputs = Inputs::read(&with_copy(&keys, &state, &list), &state).unwrap();
+        let inputs = Inputs::read(&with_copy(&keys, &state, &list, now), &state).unwrap();
         let of_image = inputs.of_image(now).remove(0);
         (inputs.digest(now), of_image.asks)
     });
@@ -103,7 +103,7 @@ fn whom_a_feed_must_agree_with_decides_what_is_in_force() {
     let asks: std::collections::BTreeSet<_> = digests.iter().map(|(_, asks)| asks).collect();
     assert_eq!(asks.len(), digests.len(), "{digests:?}");
     // One that only monitors agrees with nobody.
-    let monitor = Inputs::read(&with_copy(&group("lists", 2), &state, &list), &state).unwrap();
+    let monitor = Inputs::read(&with_copy(&group("lists", 2), &state, &list, now), &state).unwrap();
     assert_eq!(monitor.digest(now), digests[4].0);
     assert_eq!(
         monitor
@@ -115,4 +115,45 @@ fn whom_a_feed_must_agree_with_decides_what_is_in_force() {
             .group,
         None
     );
+}
+
+#[test]
+fn new_entries_are_of_a_source_that_monitors_and_agrees_with_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list");
+    let state = State::new(folder.path());
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let keys = "mode = 'enforce'\nstage = '1h'\ngroup = 'lists'\n[[group]]\nname = 'lists'\nmin_feeds = 2\n";
+    std::fs::write(&list, "203.0.112.0/22\n").unwrap();
+    with_copy(keys, &state, &list, at(10));
+    std::fs::write(&list, "198.18.0.0/15\n203.0.112.0/22\n203.0.113.7\n").unwrap();
+    let config = with_copy(keys, &state, &list, at(20));
+    let store = state.feed_store(&config.feeds[0].name);
+    let entries = |judged: i64| {
+        let stage = Stage {
+            judged: Some(at(judged)),
+            ..Stage::default()
+        };
+        store.write_stage(&stage).unwrap();
+        let inputs = Inputs::read(&config, &state).unwrap();
+        let (ruleset, _) = inputs.feeds_ruleset(at(30), false).unwrap();
+        let entry = |it: &crate::ruleset::Entry<u32>| {
+            let source = &ruleset.sources[usize::from(it.source)];
+            (it.length, source.wish, source.group.is_some())
+        };
+        let entries: Vec<_> = ruleset.v4.iter().map(entry).collect();
+        (
+            entries,
+            inputs.digest(at(30)),
+            inputs.of_image(at(30))[0].asks.clone(),
+        )
+    };
+    let (waits, on) = (entries(10), entries(20));
+    let (drop, monitor) = (Wish::Drop, Wish::Monitor);
+    assert_eq!(
+        waits.0,
+        [(15, monitor, false), (22, drop, true), (32, drop, true)]
+    );
+    assert_eq!(on.0, [15, 22, 32].map(|length| (length, drop, true)));
+    assert!(waits.1 != on.1 && waits.2 != on.2, "another image");
 }

@@ -120,6 +120,7 @@ impl Scene {
             when_old: config::WhenOld::Keep,
             hold: true,
             group: None,
+            stage: None,
         };
         let stored = StoredFeed::read(&feed, &State::new(self.state.path())).unwrap();
         stored.map(|stored| stored.guarded(protected).unwrap())

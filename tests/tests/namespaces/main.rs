@@ -14,6 +14,7 @@ mod names;
 mod own_traffic;
 mod refuse;
 mod scene;
+mod staging;
 mod swap_flood;
 mod swaps;
 mod targets;

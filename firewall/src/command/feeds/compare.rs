@@ -39,7 +39,11 @@ struct Row<'a> {
 pub(super) fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
     let now = Timestamp::now();
     let inputs = Inputs::read(&filter.config, &filter.state)?;
-    let (ruleset, left_out) = inputs.feeds_ruleset(now, true)?;
+    let (mut ruleset, left_out) = inputs.feeds_ruleset(now, true)?;
+    inputs
+        .feeds
+        .iter()
+        .for_each(|it| it.end_waiting(&mut ruleset));
     for feed in left_out {
         eprintln!("left out: {feed}");
     }

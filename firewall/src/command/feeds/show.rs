@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     finding_text,
-    standing::{Trouble, state, troubles},
+    standing::{Trouble, state, troubles, waits},
 };
 use crate::{
     command::{Ending, table, write_json},
@@ -18,6 +18,7 @@ use crate::{
         fetch::Version,
         format::Format,
         guard::{Action, Finding, coverage::coverage, hold::Hold},
+        stage::{HeldBack, Waiting},
         store::{GoodCopy, Meta},
     },
     filter::Filter,
@@ -44,6 +45,10 @@ struct Shown {
     quarantined: Option<Copy>,
     /// Entries of the last good copies, the newest last.
     sizes: Vec<usize>,
+    /// New entries that are only monitored, for people.
+    waiting: Option<String>,
+    /// Those that stay monitored.
+    held_back: Vec<HeldBack>,
     /// What is left out of the good copy and subtracted from it, by what is protected now.
     in_force: Option<InForce>,
 }
@@ -89,10 +94,16 @@ pub(super) fn run(
     };
     let now = Timestamp::now();
     let meta = filter.state.feed_store(&feed.name).meta()?;
-    let shown = Shown::new(feed, &meta, in_force(filter, feed)?, now);
+    let waiting = filter.waiting(feed)?;
+    let waiting = waiting.as_ref();
+    let shown = Shown::new(feed, (&meta, waiting), in_force(filter, feed)?, now);
     match json {
         true => write_json(output, &shown)?,
-        false => write!(output, "{}", shown.text(filter, feed, &meta, now))?,
+        false => write!(
+            output,
+            "{}",
+            shown.text(filter, feed, (&meta, waiting), now)
+        )?,
     }
     Ok(match shown.troubles.is_empty() {
         true => Ending::Success,
@@ -120,8 +131,13 @@ fn in_force(filter: &Filter, feed: &Feed) -> Result<Option<InForce>> {
 }
 
 impl Shown {
-    fn new(feed: &Feed, meta: &Meta, in_force: Option<InForce>, now: Timestamp) -> Self {
-        let troubles = troubles(feed, meta, now);
+    fn new(
+        feed: &Feed,
+        (meta, waiting): (&Meta, Option<&Waiting>),
+        in_force: Option<InForce>,
+        now: Timestamp,
+    ) -> Self {
+        let troubles = troubles(feed, meta, waiting, now);
         let state = match (troubles.first(), &meta.copy) {
             (Some(first), _) => first.state,
             (None, Some(_)) => "good",
@@ -140,13 +156,22 @@ impl Shown {
             copy: meta.copy.as_ref().map(Copy::of),
             quarantined: meta.quarantined.as_ref().map(|it| Copy::of(&it.copy)),
             sizes: meta.sizes.iter().copied().collect(),
+            waiting: waiting.and_then(|waiting| waits(waiting, now)),
+            held_back: waiting.map_or(Vec::new(), |waiting| waiting.held_back().to_vec()),
             in_force,
         }
     }
 
-    fn text(&self, filter: &Filter, feed: &Feed, meta: &Meta, now: Timestamp) -> String {
+    fn text(
+        &self,
+        filter: &Filter,
+        feed: &Feed,
+        (meta, waiting): (&Meta, Option<&Waiting>),
+        now: Timestamp,
+    ) -> String {
+        let state = state(&self.troubles, meta, waiting, now);
         let mut lines = vec![
-            format!("{}: {}", self.name, state(&self.troubles, meta, now)),
+            format!("{}: {state}", self.name),
             format!("  from         {}", self.location),
             format!("  mode         {}", self.mode.as_str()),
         ];
@@ -165,6 +190,13 @@ impl Shown {
         if let Some(in_force) = &self.in_force {
             lines.extend(in_force.lines());
         }
+        lines.extend(self.held_back.iter().take(SHOWN).map(|held| {
+            let since = table::ago(held.since, now);
+            format!(
+                "  held back    {} since {since}: {} inside hosts called it",
+                held.entry, held.hosts
+            )
+        }));
         if let Some(quarantined) = &self.quarantined {
             let file = filter.state.feed_store(&feed.name);
             lines.push(format!("in quarantine: {}", file.quarantine().display()));

@@ -6,13 +6,13 @@ use serde::Serialize;
 use super::table;
 use crate::{
     config::{Feed, WhenOld},
-    feed::store::Meta,
+    feed::{stage::Waiting, store::Meta},
 };
 
 /// One thing that is wrong with a feed.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Trouble {
-    /// `quarantined`, `stalled`, `old` or `expired`.
+    /// `quarantined`, `held-back`, `stalled`, `old` or `expired`.
     pub state: &'static str,
     /// Since when.
     pub since: Timestamp,
@@ -22,8 +22,13 @@ pub struct Trouble {
     pub advice: String,
 }
 
-/// What is wrong with `feed` at `now`, by what is known about it.
-pub fn troubles(feed: &Feed, meta: &Meta, now: Timestamp) -> Vec<Trouble> {
+/// What is wrong with `feed` at `now`, by what is known about it and what waits of it.
+pub fn troubles(
+    feed: &Feed,
+    meta: &Meta,
+    waiting: Option<&Waiting>,
+    now: Timestamp,
+) -> Vec<Trouble> {
     let name = &feed.name;
     let quarantined = meta.quarantined.as_ref().map(|quarantined| Trouble {
         state: "quarantined",
@@ -40,8 +45,44 @@ pub fn troubles(feed: &Feed, meta: &Meta, now: Timestamp) -> Vec<Trouble> {
         reason: stalled.reason.clone(),
         advice: format!("'firewall feeds update {name}' tries again at once"),
     });
-    let troubles = [quarantined, stalled, old(feed, meta, now)];
+    let held_back = waiting.and_then(|waiting| held_back(feed, waiting));
+    let troubles = [quarantined, held_back, stalled, old(feed, meta, now)];
     troubles.into_iter().flatten().collect()
+}
+
+fn held_back(feed: &Feed, waiting: &Waiting) -> Option<Trouble> {
+    let all = waiting.held_back();
+    let first = all.iter().min_by_key(|it| it.since)?;
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
+    Some(Trouble {
+        state: "held-back",
+        since: first.since,
+        reason: format!(
+            "{} inside hosts called {} while it waited{more}; it stays monitored",
+            first.hosts, first.entry
+        ),
+        advice: format!(
+            "'firewall hosts' shows who calls it; 'firewall feeds accept {}' lets it go on, 'firewall \
+             allow' keeps it reachable",
+            feed.name
+        ),
+    })
+}
+
+/// What waits and until when, in words.
+pub fn waits(waiting: &Waiting, now: Timestamp) -> Option<String> {
+    let [_, last] = waiting.ends()?;
+    let who = match waiting.entries() {
+        1 => "1 entry waits".to_owned(),
+        count => format!("{} entries wait", table::number(count as u64)),
+    };
+    Some(match last > now {
+        true => format!("{who} until {last:.0}"),
+        false => format!("{who} for a live 'firewall run' or 'firewall reload' to judge"),
+    })
 }
 
 fn old(feed: &Feed, meta: &Meta, now: Timestamp) -> Option<Trouble> {
@@ -74,7 +115,12 @@ fn old(feed: &Feed, meta: &Meta, now: Timestamp) -> Option<Trouble> {
 }
 
 /// The state of a feed in a line.
-pub fn state(troubles: &[Trouble], meta: &Meta, now: Timestamp) -> String {
+pub fn state(
+    troubles: &[Trouble],
+    meta: &Meta,
+    waiting: Option<&Waiting>,
+    now: Timestamp,
+) -> String {
     let one = |it: &Trouble| {
         format!(
             "{} since {}: {}",
@@ -83,11 +129,13 @@ pub fn state(troubles: &[Trouble], meta: &Meta, now: Timestamp) -> String {
             it.reason
         )
     };
-    match (troubles, &meta.copy) {
-        ([], Some(_)) => "good".to_owned(),
-        ([], None) => "never fetched".to_owned(),
-        (troubles, _) => troubles.iter().map(one).collect::<Vec<_>>().join("; "),
-    }
+    let mut said = match (troubles, &meta.copy) {
+        ([], Some(_)) => vec!["good".to_owned()],
+        ([], None) => vec!["never fetched".to_owned()],
+        (troubles, _) => troubles.iter().map(one).collect(),
+    };
+    said.extend(waiting.and_then(|waiting| waits(waiting, now)));
+    said.join("; ")
 }
 
 #[cfg(test)]
@@ -159,7 +207,8 @@ mod tests {
         for (keys, meta, expected) in table {
             let text = format!("[[feed]]\nname = 'box'\npath = '/list'\n{keys}\n");
             let config = Config::parse(&text, "firewall.toml").unwrap();
-            let said = state(&troubles(&config.feeds[0], &meta, now), &meta, now);
+            let troubles = troubles(&config.feeds[0], &meta, None, now);
+            let said = state(&troubles, &meta, None, now);
             assert!(
                 expected.iter().all(|part| said.contains(part)),
                 "{keys}: {said}"

@@ -241,7 +241,11 @@ impl Daemon {
         let expiry = read_lists(&self.filter.state)
             .ok()
             .and_then(|lists| lists.next_expiry(now));
-        let due = [expiry, self.schedule.next_due(&self.filter)];
+        let due = [
+            expiry,
+            self.schedule.next_due(&self.filter),
+            self.filter.next_judgement(),
+        ];
         let wait = due
             .into_iter()
             .flatten()

@@ -24,6 +24,8 @@ pub struct Naming {
     pub or_before: bool,
     /// When it ends.
     pub until: Option<Timestamp>,
+    /// Why it is only monitored though its feed drops: it is new, or held back.
+    pub staged: Option<String>,
     /// With which feeds it has to agree before it blocks.
     pub agreement: Option<Agreement>,
     /// The operator's words, or why the entry is left out.
@@ -104,6 +106,7 @@ impl Naming {
             since: None,
             or_before: false,
             until: None,
+            staged: None,
             agreement: None,
             note: None,
         }
@@ -127,6 +130,9 @@ impl Naming {
         }
         if let Some(until) = self.until {
             text.push_str(&format!(", until {until:.0}"));
+        }
+        if let Some(staged) = &self.staged {
+            text.push_str(&format!(", {staged}"));
         }
         if let Some(agreement) = self.agreement.as_ref().filter(|_| self.asks != "nothing") {
             text.push_str(&agreement.text());

@@ -86,17 +86,23 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// Adds the indicators as entries of `source`.
-    pub fn add_to(&self, ruleset: &mut Ruleset, source: SourceId, ports: Ports) {
+    /// Adds the indicators as entries of the `source` of their prefix.
+    pub fn add_to(&self, ruleset: &mut Ruleset, source: impl Fn(Prefix) -> SourceId, ports: Ports) {
         let exact = |port: Option<Port>| ports == Ports::Exact && port.is_some();
         let v4 = self.v4.iter().filter(|it| !exact(it.port));
-        ruleset.v4.extend(v4.map(|it| it.entry(source)));
+        ruleset
+            .v4
+            .extend(v4.map(|it| it.entry(source(Prefix::V4(it.address, it.length)))));
         let v6 = self.v6.iter().filter(|it| !exact(it.port));
-        ruleset.v6.extend(v6.map(|it| it.entry(source)));
+        ruleset
+            .v6
+            .extend(v6.map(|it| it.entry(source(Prefix::V6(it.address, it.length)))));
         let v4 = self.v4.iter().filter(|it| exact(it.port));
         let v6 = self.v6.iter().filter(|it| exact(it.port));
         let subjects = v4.map(Indicator::subject).chain(v6.map(Indicator::subject));
-        subjects.flatten().for_each(|it| ruleset.add(&it, source));
+        subjects
+            .flatten()
+            .for_each(|it| ruleset.add(&it, source(it.prefix.into())));
     }
 
     fn record<A: Address>(&mut self, indicator: &Indicator<A>, rule: &Rule<'_>) {
@@ -292,7 +298,7 @@ mod tests {
             (3, "192.0.2.0/24".parse().unwrap())
         );
         let mut ruleset = Ruleset::default();
-        guarded.add_to(&mut ruleset, 3, Ports::Exact);
+        guarded.add_to(&mut ruleset, |_| 3, Ports::Exact);
         assert_eq!(
             ruleset.v4[0],
             Entry {
