@@ -12,7 +12,7 @@ use super::{Ending, table, write_json};
 use crate::{
     address::Address,
     cli::Why,
-    config::{Direction, Mode, Ports},
+    config::{Direction, Feed, Mode, Ports},
     feed::{
         format::Indicator,
         guard::{Action, Guarded, hold::Hold},
@@ -198,10 +198,6 @@ impl<'a> Evidence<'a> {
         address: IpAddr,
         namings: &mut Vec<Naming>,
     ) -> Result<()> {
-        let asks = match stored.feed.mode {
-            Mode::Enforce => "enforce",
-            Mode::Monitor | Mode::Off | Mode::Protect => "monitor",
-        };
         let records = stored.records()?;
         let (all, taken) = match address {
             IpAddr::V4(ip) => (
@@ -241,14 +237,7 @@ impl<'a> Evidence<'a> {
                 staged: staged.map(|standing| in_words(standing, stored)),
                 // What waits agrees with nobody yet.
                 agreement: agreement.filter(|_| staged.is_none()),
-                ..Naming::new(
-                    match staged {
-                        _ if left_out => "nothing",
-                        Some(_) => "monitor",
-                        None => asks,
-                    },
-                    subject,
-                )
+                ..Naming::new(asks(&stored.feed, left_out, staged), subject)
             });
         }
         Ok(())
@@ -280,6 +269,15 @@ fn covering<A: Address>(indicators: &[Indicator<A>], address: A) -> Vec<(Subject
         .filter(|indicator| address.first(indicator.length) == indicator.address)
         .filter_map(|indicator| Some((indicator.subject()?, indicator.line)))
         .collect()
+}
+
+/// What a feed asks for with an entry.
+fn asks(feed: &Feed, left_out: bool, staged: Option<Standing>) -> &'static str {
+    match (feed.mode, staged) {
+        _ if left_out => "nothing",
+        (Mode::Enforce, None) => "enforce",
+        _ => "monitor",
+    }
 }
 
 /// Why an entry of a feed that drops is only monitored.
