@@ -1,6 +1,7 @@
 //! Requests to servers of feeds, within limits. Blocking. What fails is said without keys.
 
 use std::{
+    io,
     sync::{Arc, LazyLock},
     time::Instant,
 };
@@ -154,6 +155,10 @@ impl Client {
             }
             // Ours, of [`PublicOnly`].
             Error::Other(objection) => anyhow!("{objection}"),
+            Error::Io(error) if is_of_certificate(&error) => anyhow!(
+                "the server cannot prove who it is ({error}); check the address and the clock of this \
+                 machine, or ask the provider"
+            ),
             Error::Io(error) => anyhow!(
                 "the connection failed ({error}); check the network, the next update tries again"
             ),
@@ -167,6 +172,12 @@ impl Client {
             self.limits.time
         )
     }
+}
+
+fn is_of_certificate(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// What to say of an answer that is no success.

@@ -10,6 +10,7 @@ mod odd;
 mod poisoned;
 mod scene;
 mod target;
+mod tls;
 mod update;
 mod worker;
 mod written;
