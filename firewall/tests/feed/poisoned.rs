@@ -103,6 +103,8 @@ fn an_empty_list_is_one_only_where_the_list_is_to_be_seen() {
         ),
         (Format::Stix, "{\"type\":\"bundle\",\"objects\":[]}", true),
         (Format::Stix, "{\"title\":\"Unauthorized\"}", false),
+        (Format::Stix, "[{\"type\":\"malware\"}]", true),
+        (Format::Stix, "[{\"error\":\"Unauthorized\"}]", false),
         (Format::Misp, "{\"Event\":{\"Attribute\":[]}}", true),
         (Format::Misp, "{\"errors\":[]}", false),
         (Format::MispWarninglist, "{\"list\":[]}", true),

@@ -67,7 +67,7 @@ pub(super) fn parse(bytes: &[u8], how: &How, parsed: &mut Parsed) -> Result<(), 
 }
 
 /// Calls `take` for each indicator, wherever objects stand: in a bundle, in an array, alone. Returns
-/// whether there is such a place.
+/// whether there is such a place, and everything in it is an object of STIX.
 fn each_object<'de>(
     bytes: &'de [u8],
     mut take: impl FnMut(u32, &'de RawValue, &Object) -> Result<(), Refused>,
@@ -79,12 +79,16 @@ fn each_object<'de>(
         [Step::Key(key), Step::Item] => key == "objects",
         _ => false,
     };
-    records(bytes, is_object, |line, value| {
-        match serde_json::from_str::<Object>(value.get()) {
+    let mut all_are_objects = true;
+    let has_place = records(bytes, is_object, |line, value| {
+        let object = serde_json::from_str::<Object>(value.get());
+        all_are_objects &= object.as_ref().is_ok_and(|it| !it.kind.is_empty());
+        match object {
             Ok(object) if object.kind == "indicator" => take(line, value, &object),
             _ => Ok(()),
         }
-    })
+    })?;
+    Ok(has_place && all_are_objects)
 }
 
 /// Whether the document is an indicator itself.
