@@ -12,22 +12,25 @@ use jiff::Timestamp;
 
 use super::*;
 
-/// The process of a test that is ignored otherwise.
-fn in_a_process_of_its_own(test: &str) {
-    let name = format!("feed::worker::confine::tests::{test}");
-    let program = env::current_exe().unwrap();
-    let arguments = [
-        "--exact",
-        &name,
-        "--ignored",
-        "--nocapture",
-        "--test-threads=2",
-    ];
-    let output = Command::new(program).args(arguments).output().unwrap();
+/// Tells a test that it is in a process of its own.
+const ALONE: &str = "FIREWALL_TEST_ALONE";
+
+/// Does `test`, which has this name, in a process of its own.
+fn alone(name: &str, test: impl FnOnce()) {
+    if env::var_os(ALONE).is_some() {
+        return test();
+    }
+    let name = format!("feed::worker::confine::tests::{name}");
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--exact", &name, "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && said.contains("1 passed"),
-        "{said}"
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
     );
 }
 
@@ -37,11 +40,12 @@ fn job(task: Task) -> Job {
 
 #[test]
 fn a_worker_that_fetches_can_reach_servers_and_little_else() {
-    in_a_process_of_its_own("fetches");
+    alone(
+        "a_worker_that_fetches_can_reach_servers_and_little_else",
+        fetches,
+    );
 }
 
-#[test]
-#[ignore = "gives up everything: started by the test above"]
 fn fetches() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -78,11 +82,9 @@ fn fetches() {
 
 #[test]
 fn a_worker_that_only_reads_can_do_nothing_else() {
-    in_a_process_of_its_own("reads");
+    alone("a_worker_that_only_reads_can_do_nothing_else", reads);
 }
 
-#[test]
-#[ignore = "gives up everything: started by the test above"]
 fn reads() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
