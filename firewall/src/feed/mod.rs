@@ -20,6 +20,7 @@ pub mod decompress;
 pub mod due;
 pub mod fetch;
 pub mod format;
+pub mod good;
 pub mod guard;
 pub mod http;
 pub mod journal;

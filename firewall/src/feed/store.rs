@@ -23,7 +23,7 @@ use super::{
     format::{Format, How, Options},
     guard::Finding,
     journal::{self, Churn, Since},
-    records::{self, Records},
+    records::{self, Header, Records},
     stage::Stage,
 };
 use crate::{address::Prefix, file, state};
@@ -49,7 +49,7 @@ pub struct Meta {
     /// What came since and is not put in force without a question.
     #[serde(default)]
     pub quarantined: Option<Quarantined>,
-    /// Entries of the last good copies, the newest last.
+    /// Prefixes of the last good copies, the newest last.
     #[serde(default)]
     pub sizes: VecDeque<usize>,
 }
@@ -116,6 +116,11 @@ pub struct GoodCopy {
 }
 
 impl GoodCopy {
+    /// Prefixes of both families.
+    pub fn prefixes(&self) -> usize {
+        self.v4 + self.v6
+    }
+
     /// How it was parsed.
     pub fn how(&self) -> How {
         How {
@@ -176,6 +181,21 @@ impl Store {
         let bytes = file::read(&self.records)?.unwrap_or_default();
         let read = Records::decode(&bytes).ok();
         Ok(read.and_then(|(header, records)| (header.content == *content).then_some(records)))
+    }
+
+    /// Whether there are records; `all` looks at each of them, and not at the header alone.
+    pub(super) fn has_records(&self, all: bool) -> Result<bool> {
+        if all {
+            return Ok(self.any_records()?.is_some());
+        }
+        let file = self.open_records()?;
+        Ok(file.is_some_and(|file| Header::read(file).is_ok()))
+    }
+
+    /// The records, of whatever content.
+    pub(super) fn any_records(&self) -> Result<Option<Records>> {
+        let bytes = file::read(&self.records)?.unwrap_or_default();
+        Ok(Records::decode(&bytes).ok().map(|(_, records)| records))
     }
 
     /// The content of the last good copy.
@@ -263,6 +283,14 @@ impl Store {
         self.make_folder()?;
         journal::append(&self.journal, changes)?;
         file::replace(&self.content, content)?;
+        self.write_records(content, records)
+    }
+
+    /// Writes the records of `content`.
+    ///
+    /// # Errors
+    /// The folder cannot be written to; the old ones stay.
+    pub(super) fn write_records(&self, content: &[u8], records: &Records) -> Result<()> {
         file::replace(&self.records, &records.encode(&sha256(content)))
     }
 

@@ -9,6 +9,7 @@ use super::{
     Feed, Outcome, due,
     fetch::{self, Location, Version},
     format::{How, Parsed},
+    good::{Good, last_good, read_again},
     guard::{self, Guarded, rejected, size},
     journal,
     key::Key,
@@ -45,8 +46,8 @@ pub fn update(feed: &Feed, state: &Path, means: &Means<'_>) -> Result<Outcome> {
     let mut meta = store.meta()?;
     meta.checked_at = Some(now);
     meta.jitter = due::jitter();
-    let old = last_good(&store, &meta)?;
-    meta.sizes = sizes(feed, &meta, old.as_ref());
+    let old = last_good(&store, &meta, means.worker)?;
+    meta.sizes = sizes(feed, &meta);
     let obtained = obtain(feed, &meta, old.as_ref(), means);
     let stalled = obtained
         .as_ref()
@@ -61,7 +62,7 @@ pub fn update(feed: &Feed, state: &Path, means: &Means<'_>) -> Result<Outcome> {
         }
         Ok(Obtained::New(copy, content, records)) => {
             let records = write(&store, old.as_ref(), &copy, &content, records, now)?;
-            size::remember(&mut meta.sizes, copy.entries);
+            size::remember(&mut meta.sizes, copy.prefixes());
             meta.copy = Some((*copy).clone());
             meta.quarantined = None;
             Outcome::Changed(copy, Box::new(records))
@@ -104,54 +105,15 @@ pub fn accept(feed: &Feed, state: &Path, means: &Means<'_>) -> Result<Outcome> {
         "what is in quarantine is not of feed {name} as it is configured now, or damaged; 'firewall \
          feeds update {name}' brings it anew"
     );
-    let records = read_again(&copy, &content, means)
+    let records = read_again(&copy, &content, means.worker)
         .with_context(|| format!("what is in quarantine of feed {name} cannot be read"))?;
-    let old = last_good(&store, &meta)?;
+    let old = last_good(&store, &meta, means.worker)?;
     let records = write(&store, old.as_ref(), &copy, &content, records, means.now)?;
-    meta.sizes = [copy.entries].into();
+    meta.sizes = [copy.prefixes()].into();
     meta.copy = Some(copy.clone());
     store.write_meta(&meta)?;
     store.remove_quarantined()?;
     Ok(Outcome::Changed(Box::new(copy), Box::new(records)))
-}
-
-/// What a copy lists, parsed as it was.
-fn read_again(copy: &GoodCopy, content: &[u8], means: &Means<'_>) -> Result<Records> {
-    let job = Job {
-        format: Some(copy.format),
-        how: copy.how(),
-        ..Job::new(Task::Read, means.now)
-    };
-    match means.worker.ask(&job, content)? {
-        Answer::New(mut new) => Ok(Records::take(&mut new.parsed)),
-        _ => bail!("the worker read nothing; please report this"),
-    }
-}
-
-/// The last good copy.
-struct Good {
-    copy: GoodCopy,
-    content: Vec<u8>,
-    /// None where the file is lost or damaged, or of another version of this program.
-    records: Option<Records>,
-}
-
-/// The last good copy if its files are there and belong together: otherwise a server could go on
-/// confirming a list that is no longer here.
-fn last_good(store: &Store, meta: &Meta) -> Result<Option<Good>> {
-    let Some(content) = store.content()? else {
-        return Ok(None);
-    };
-    let digest = store::sha256(&content);
-    let is_it = |copy: &GoodCopy| copy.digest == store::hexadecimal(&digest);
-    let Some(copy) = meta.copy.clone().filter(is_it) else {
-        return Ok(None);
-    };
-    Ok(Some(Good {
-        records: store.records(&digest)?,
-        copy,
-        content,
-    }))
 }
 
 /// Writes a new copy; one that cannot be compared begins the journal anew.
@@ -163,7 +125,12 @@ fn write(
     mut records: Records,
     now: Timestamp,
 ) -> Result<Records> {
-    let before = old.and_then(|old| old.records.as_ref());
+    // Records alone still tell since when what is listed, and keep what is in force from waiting.
+    let alone = match old {
+        Some(_) => None,
+        None => store.any_records()?,
+    };
+    let before = old.map(|old| &old.records).or(alone.as_ref());
     records.date(before, now);
     let changes = match before {
         None => journal::first_load(copy.entries, now),
@@ -173,13 +140,13 @@ fn write(
     Ok(records)
 }
 
-/// Entries of the good copies that a new one is compared with; none if they are of another
+/// Prefixes of the good copies that a new one is compared with; none if they are of another
 /// configuration.
-fn sizes(feed: &Feed, meta: &Meta, old: Option<&Good>) -> VecDeque<usize> {
-    match old.filter(|old| is_of(&old.copy, feed)) {
+fn sizes(feed: &Feed, meta: &Meta) -> VecDeque<usize> {
+    match meta.copy.as_ref().filter(|copy| is_of(copy, feed)) {
         None => VecDeque::new(),
         // A copy of a version of ours that did not remember sizes.
-        Some(old) if meta.sizes.is_empty() => [old.copy.entries].into(),
+        Some(copy) if meta.sizes.is_empty() => [copy.prefixes()].into(),
         Some(_) => meta.sizes.clone(),
     }
 }
@@ -196,7 +163,7 @@ fn obtain(feed: &Feed, meta: &Meta, old: Option<&Good>, means: &Means<'_>) -> Re
     let old = old.filter(|old| is_of(&old.copy, feed));
     // What has ended since must go, whether the content is another or not.
     let is_current = |old: &&Good| old.copy.next_expiry.is_none_or(|expiry| means.now < expiry);
-    let same = old.filter(|old| old.records.is_some()).filter(is_current);
+    let same = old.filter(is_current);
     let known = same.map_or_else(Version::default, |same| same.copy.version.clone());
     let mut job = Job {
         same: same.map(|same| same.copy.digest.clone()),
@@ -244,25 +211,26 @@ fn job(feed: &Feed, task: Task, now: Timestamp) -> Job {
     }
 }
 
-/// What becomes of the last good copy when nothing came: some of it may have expired, and records that
-/// are lost can be had from its content.
+/// What becomes of the last good copy when nothing came: some of it may have expired.
 fn keep(feed: &Feed, meta: &Meta, old: Option<&Good>, means: &Means<'_>) -> Option<Obtained> {
     let old = old.filter(|old| is_of(&old.copy, feed))?;
-    let task = match feed.server.filter(|server| server.comes_and_goes()) {
-        Some(server) => Task::Expire(server),
-        None if old.records.is_none() => Task::Read,
-        None => return None,
-    };
+    let server = feed.server.filter(|server| server.comes_and_goes())?;
     let job = Job {
         format: Some(old.copy.format),
-        ..job(feed, task, means.now)
+        ..job(feed, Task::Expire(server), means.now)
     };
     let answer = means.worker.ask(&job, &old.content).ok()?;
     let Answer::New(mut new) = answer else {
         return None;
     };
     new.version = old.copy.version.clone();
-    judge(feed, Some(old), &meta.sizes, Answer::New(new), means).ok()
+    let obtained = judge(feed, Some(old), &meta.sizes, Answer::New(new), means).ok()?;
+    let Obtained::New(mut copy, content, records) = obtained else {
+        return None;
+    };
+    // Nothing was fetched: it is as old as it was.
+    copy.fetched_at = old.copy.fetched_at;
+    Some(Obtained::New(copy, content, records))
 }
 
 fn judge(
@@ -323,11 +291,11 @@ fn objection(
     guarded: &Guarded,
 ) -> Option<String> {
     let compares = !feed.server.is_some_and(Server::comes_and_goes);
-    let size = compares.then(|| size::objection(sizes, parsed.entries));
-    size.flatten().or_else(|| {
-        let objection = guard::coverage::objection(guarded, feed.max_coverage)?;
-        Some(format!("{objection}; max_coverage sets another"))
-    })
+    let prefixes = parsed.v4.len() + parsed.v6.len();
+    let coverage = guard::coverage::objection(guarded, feed.max_coverage);
+    let coverage = coverage.map(|objection| format!("{objection}; max_coverage sets another"));
+    let size = || compares.then(|| size::objection(sizes, prefixes)).flatten();
+    coverage.or_else(size)
 }
 
 fn confirmed(same: &Good, version: Version, now: Timestamp) -> Obtained {

@@ -12,10 +12,16 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use tracing::{debug, info};
 
 use crate::{
     config::Config,
     dataplane::{Change, Dataplane, Gaps, Interface, Link, Object},
+    feed::{
+        good::{has_lost_records, mend_records},
+        store::Name,
+        worker::Worker,
+    },
     file,
     image::Image,
     inputs::FreshCopy,
@@ -101,9 +107,37 @@ impl Filter {
     /// Puts what the files say in force on the interfaces that are wanted, after taking in what only
     /// the caller knows.
     pub fn enforce(&self, wanted: Wanted, known: Known) -> Result<Outcome> {
+        self.mend_copies();
         let held = Held::wait(self)?;
         let folded = held.fold()?;
         self.enforce_held(held, folded, wanted, known)
+    }
+
+    /// What copies list is made again where it is lost. Where nothing is in force yet, everything that
+    /// will be compiled is looked at.
+    fn mend_copies(&self) {
+        let all = self.in_force().is_ok_and(|record| record.is_none());
+        for feed in self.config.fetched_feeds() {
+            match self.mend_copy(&feed.name, all) {
+                Ok(true) => info!(
+                    "feed {}: its records were lost, and are made again",
+                    feed.name
+                ),
+                Ok(false) => {}
+                // Whoever needs them says so, and what to do.
+                Err(error) => debug!("feed {}: {error:#}", feed.name),
+            }
+        }
+    }
+
+    fn mend_copy(&self, name: &Name, all: bool) -> Result<bool> {
+        let store = self.state.feed_store(name);
+        // Seldom true: whoever updates the feed is not waited for otherwise.
+        if !has_lost_records(&store, all)? {
+            return Ok(false);
+        }
+        let _lock = self.state.lock_feed(name)?;
+        mend_records(&store, &Worker::of_this_program()?).map(|()| true)
     }
 
     /// The lock is given back before the cache is written: it is not waited for.
@@ -126,6 +160,7 @@ impl Filter {
     /// changes with him: where somebody else did so already, there is nothing left to do. A change
     /// that does not even get into the lists is withdrawn, or it would keep all later ones out.
     pub fn enforce_change(&self, change: &Path) -> Result<Outcome> {
+        self.mend_copies();
         let held = Held::wait(self)?;
         if change.exists() {
             let folded = held.fold().inspect_err(|_| changes::withdraw(change));

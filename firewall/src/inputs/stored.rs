@@ -12,11 +12,12 @@ pub struct StoredFeed {
     pub format: Format,
     /// How the content is read.
     how: How,
-    /// The records of the copy. It stays this one, though another may take its name.
-    file: File,
+    /// The records of the copy; none where they are lost. It stays this one, though another may take
+    /// its name.
+    file: Option<File>,
     /// What they begin with; none where they are damaged.
     header: Option<Header>,
-    pub(super) identity: Identity,
+    identity: Option<Identity>,
     /// What was judged of its new entries, where they wait.
     stage: Stage,
     /// Whether there may be entries that are not judged yet.
@@ -55,9 +56,7 @@ impl StoredFeed {
     /// The last good copy of a feed, if there is one.
     pub fn read(feed: &Feed, state: &State) -> Result<Option<Self>> {
         let store = state.feed_store(&feed.name);
-        let Some(file) = store.open_records()? else {
-            return Ok(None);
-        };
+        let file = store.open_records()?;
         // The format in which the copy was good, whatever the configuration says by now.
         let Some(copy) = store.meta()?.copy else {
             return Ok(None);
@@ -66,7 +65,8 @@ impl StoredFeed {
             Some(_) => store.stage()?,
             None => Stage::default(),
         };
-        let header = Header::read(&file).ok();
+        let header = file.as_ref().and_then(|file| Header::read(file).ok());
+        let identity = file.as_ref().map(Identity::of).transpose();
         // While another copy is being stored, what is known may be of the one before.
         let is_known = header.is_some_and(|it| store::hexadecimal(&it.content) == copy.digest);
         Ok(Some(Self {
@@ -81,7 +81,7 @@ impl StoredFeed {
                 v6: copy.v6 as u64,
                 text: 0,
             },
-            identity: Identity::of(&file).context("cannot look at the copy of a feed")?,
+            identity: identity.context("cannot look at the copy of a feed")?,
             header,
             file,
             fetched_at: copy.fetched_at,
@@ -92,7 +92,7 @@ impl StoredFeed {
 
     /// Takes the records of a copy that was just stored, if it is this one.
     pub(super) fn take(&mut self, copy: &mut FreshCopy) {
-        if self.identity == copy.identity && self.records.get().is_none() {
+        if self.identity == Some(copy.identity) && self.records.get().is_none() {
             self.records = std::mem::take(&mut copy.records).into();
         }
     }
@@ -107,12 +107,12 @@ impl StoredFeed {
         }
         let damaged = || {
             format!(
-                "the stored copy of feed {0} is damaged; 'firewall feeds update {0}' replaces it",
+                "the stored copy of feed {0} is damaged or lost; 'firewall feeds update {0}' replaces it",
                 self.feed.name
             )
         };
         let mut bytes = Vec::new();
-        let mut file = &self.file;
+        let mut file = self.file.as_ref().with_context(damaged)?;
         file.seek(SeekFrom::Start(0))
             .and_then(|_| file.read_to_end(&mut bytes))
             .with_context(|| format!("cannot read the copy of feed {}", self.feed.name))?;

@@ -191,11 +191,18 @@ fn what_covers_too_much_is_refused_held_back_or_left_out() {
         (all_of_it(1), Taken(REST, 0)),
         (all_of_it(5), Taken(REST, 0)),
         ("38.0.0.0/8\n".into(), Taken(&["38.0.0.0/8"], 0)),
-        ("0.0.0.1-255.255.255.254\n".into(), Taken(&["1.0.0.0/8"], 0)),
     ];
     for (body, becomes) in table {
         check(Some(Format::Plain), body.as_bytes(), becomes);
     }
+    // One line, and 62 prefixes.
+    let scene = Scene::with_copy();
+    scene.answers(ok(b"0.0.0.1-255.255.255.254\n"));
+    let outcome = scene.update(1);
+    assert!(
+        matches!(&outcome, Outcome::Quarantined(why) if why.contains("grown to 62")),
+        "{outcome:?}"
+    );
     // All of it in /8, of which each alone would be taken.
     let scene = Scene::new();
     scene.answers(ok(all_of_it(8).as_bytes()));

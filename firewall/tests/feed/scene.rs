@@ -17,6 +17,7 @@ use firewall::{
         fetch::Limits,
         format::Options,
         guard::{Guarded, coverage::MAX_COVERAGE},
+        records::Records,
         store::{Meta, Store},
         worker::Worker,
     },
@@ -90,6 +91,12 @@ impl Scene {
 
     pub fn meta(&self) -> Meta {
         self.store().meta().unwrap()
+    }
+
+    /// The records of the last good copy.
+    pub fn records(&self) -> Records {
+        let path = self.state.path().join("feeds/list.records");
+        Records::decode(&std::fs::read(path).unwrap()).unwrap().1
     }
 
     pub fn assert_copy_stays(&self) {

@@ -134,3 +134,37 @@ fn only_the_files_of_the_feed(state: &Path) -> bool {
         .map(|it| it.unwrap().file_name())
         .all(|it| !it.to_string_lossy().starts_with('.'))
 }
+
+#[test]
+fn records_that_are_lost_are_made_again_without_the_provider() {
+    for damage in [
+        |path: &Path| std::fs::remove_file(path),
+        |path: &Path| std::fs::write(path, "of another version"),
+    ] {
+        let scene = Scene::with_copy();
+        let path = scene.state.path().join("feeds/list.records");
+        let before = std::fs::read(&path).unwrap();
+        damage(&path).unwrap();
+        scene.answers(fixed("500 Oops", "", b""));
+        assert!(matches!(scene.update(1), Outcome::Failed(_)));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        scene.assert_copy_stays();
+        assert_eq!(scene.meta().copy.unwrap().fetched_at, time(0));
+    }
+}
+
+#[test]
+fn a_crash_between_two_files_forgets_neither_since_when_nor_how_many() {
+    let scene = Scene::with_copy();
+    let meta = scene.state.path().join("feeds/list.json");
+    let before = std::fs::read(&meta).unwrap();
+    scene.answers(ok(b"192.0.2.1\n192.0.2.7\n2001:db8::/32\n"));
+    assert!(matches!(scene.update(1), Outcome::Changed(..)));
+    std::fs::write(&meta, before).unwrap();
+    scene.answers(ok(b"192.0.2.1\n192.0.2.7\n192.0.2.9\n2001:db8::/32\n"));
+    assert!(matches!(scene.update(2), Outcome::Changed(..)));
+    let since: Vec<u32> = scene.records().v4.iter().map(|it| it.since).collect();
+    let second = |number| u32::try_from(time(number).as_second()).unwrap();
+    assert_eq!(since, [0, 1, 2].map(second));
+    assert_eq!(scene.meta().sizes, [3, 4]);
+}

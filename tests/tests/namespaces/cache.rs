@@ -168,11 +168,42 @@ fn what_somebody_writes_into_a_copy_is_not_put_in_force() {
     fs::remove_file(scene.cache()).unwrap();
     let refused = scene.run(&["block", "192.0.2.3"]);
     assert_eq!(refused.code, 2);
-    let advice = "feed test is damaged; 'firewall feeds update test' replaces it";
+    let advice = "feed test is damaged or lost; 'firewall feeds update test' replaces it";
     assert!(refused.stderr.contains(advice), "{}", refused.stderr);
     assert_eq!(scene.json(&["feeds", "update"])[0]["result"], "changed");
     scene.done(&["block", "192.0.2.4"]);
     assert!(scene.drops("192.0.2.4"));
+}
+
+#[test]
+fn records_that_are_lost_are_made_again_before_anything_is_put_in_force() {
+    skip_unless!(
+        "records_that_are_lost_are_made_again_before_anything_is_put_in_force",
+        Netns
+    );
+    let mut scene = Scene::with_feed("enforce", "203.0.113.7\n198.51.100.9\n");
+    let list = scene.product.folder().join("protect.txt");
+    fs::write(&list, "198.51.100.9\n").unwrap();
+    let configured = fs::read_to_string(scene.product.configuration()).unwrap();
+    let protect = format!("[[protect]]\nname = 'dns'\npath = {list:?}\n");
+    scene
+        .product
+        .configure(&format!("{configured}{protect}"))
+        .unwrap();
+    scene.load_feed();
+    assert!(scene.drops("203.0.113.7") && !scene.drops("198.51.100.9"));
+    let records = |name: &str| scene.product.state().join(format!("feeds/{name}.records"));
+    // In force, a lost file changes nothing; and after a boot neither.
+    fs::remove_file(records("test")).unwrap();
+    scene.done(&["block", "192.0.2.1"]);
+    assert!(scene.drops("203.0.113.7"));
+    scene.done(&["unload"]);
+    for name in ["test", "dns"] {
+        let path = scene.product.state().join(format!("feeds/{name}.records"));
+        fs::write(path, "of another version").unwrap();
+    }
+    let _run = scene.start();
+    assert!(scene.drops("203.0.113.7") && !scene.drops("198.51.100.9"));
 }
 
 #[test]

@@ -9,7 +9,10 @@ use landlock::{
     path_beneath_rules,
 };
 use rustix::{
-    process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit},
+    process::{
+        DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior,
+        set_parent_process_death_signal, setrlimit,
+    },
     thread::{
         CapabilitySet, CapabilitySets, clear_ambient_capability_set, secure_computing_mode,
         set_capabilities, set_no_new_privs,
@@ -59,7 +62,7 @@ const VARIABLES: [&str; 12] = [
 ];
 
 /// Memory beside content: the program, its stacks, and the indicators of an endless list.
-const MEMORY_BESIDE_CONTENT: u64 = 768 << 20;
+const MEMORY_BESIDE_CONTENT: u64 = 2 << 30;
 
 /// What the environment of a worker is.
 pub fn environment() -> BTreeMap<&'static str, OsString> {
@@ -79,9 +82,14 @@ pub fn confine(job: &Job) -> Result<()> {
     forbid_calls(is_online).context("cannot forbid kernel calls to the worker")
 }
 
+/// Bytes of an answer at most.
+pub fn most_answer(job: &Job) -> u64 {
+    let records = (MOST_INDICATORS * LONGEST_RECORD) as u64;
+    job.limits.content as u64 + records + (8 << 20)
+}
+
 fn limit(job: &Job) -> Result<()> {
     let content = job.limits.content as u64;
-    let records = (MOST_INDICATORS * LONGEST_RECORD) as u64;
     let time = (job.limits.time + PARSE_TIME).as_secs();
     for (resource, most) in [
         // A vector that grows is there twice, and so is what was read and what it was read from.
@@ -89,7 +97,7 @@ fn limit(job: &Job) -> Result<()> {
             Resource::As,
             job.limits.transfer as u64 + 4 * content + MEMORY_BESIDE_CONTENT,
         ),
-        (Resource::Fsize, content + records + (8 << 20)),
+        (Resource::Fsize, most_answer(job)),
         (Resource::Cpu, time),
         (Resource::Nofile, 64),
         (Resource::Core, 0),
@@ -121,6 +129,8 @@ fn give_up_privileges() -> Result<()> {
             inheritable: none,
         },
     )?;
+    // Others of the same user must not look into it.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // Who would take the answer is gone then.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     Ok(())

@@ -43,10 +43,9 @@ pub fn write_job(to: &mut impl Write, job: &Job, given: &[u8]) -> std::io::Resul
 
 pub fn read_job(mut from: impl Read) -> Result<(Job, Vec<u8>)> {
     let not_ours = "'firewall worker' is started by 'firewall' itself, with a job; there is none";
-    let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes).context(not_ours)?;
-    let (job, given) = split_json(&bytes).context(not_ours)?;
-    let given = given.to_vec();
+    let job = read_json(&mut from).context(not_ours)?;
+    let mut given = Vec::new();
+    from.read_to_end(&mut given).context(not_ours)?;
     Ok((job, given))
 }
 
@@ -83,10 +82,9 @@ fn failure(error: &anyhow::Error) -> Told {
     }
 }
 
-/// Whoever wrote this may be under the control of a stranger.
-pub fn read_answer(mut bytes: Vec<u8>) -> Result<Answer> {
-    let (told, rest) =
-        split_json(&bytes).context("the worker answered nothing that can be read")?;
+/// Reads the answer to `job`. Whoever wrote it may be under the control of a stranger.
+pub fn read_answer(from: &mut impl Read, job: &Job) -> Result<Answer> {
+    let told = read_json(from).context("the worker answered nothing that can be read")?;
     let (version, format, mut parsed, length) = match told {
         Told::Same(version) => return Ok(Answer::Same(version)),
         Told::Said(said) => return Ok(Answer::Said(said.map(|it| Box::new(it.harmless())))),
@@ -104,26 +102,53 @@ pub fn read_answer(mut bytes: Vec<u8>) -> Result<Answer> {
             records,
         } => (version, format, *parsed, records),
     };
-    let (records, content) = rest
-        .split_at_checked(length)
-        .context("the worker answered less than it said")?;
-    let (_, records) = Records::decode(records)?;
-    let begin = bytes.len() - content.len();
+    let (_, records) = Records::decode(&read(from, length)?)?;
     records.give(&mut parsed);
     check(&mut parsed)?;
-    bytes.drain(..begin);
+    let content = read_rest(from, job.limits.content)?;
+    ensure!(
+        job.format.is_none_or(|asked| asked == format),
+        "the worker read the list in another format than it was to"
+    );
     Ok(Answer::New(Box::new(New {
         version,
-        content: bytes,
+        content,
         format,
         parsed,
     })))
 }
 
-/// Counts that fit together, and words that may be shown.
-fn check(parsed: &mut Parsed) -> Result<()> {
+fn read(from: &mut impl Read, length: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(length as u64).read_to_end(&mut bytes)?;
     ensure!(
-        parsed.v6_entries <= parsed.entries && parsed.rejected.len() <= parsed.rejected_count,
+        bytes.len() == length,
+        "the worker answered less than it said"
+    );
+    Ok(bytes)
+}
+
+fn read_rest(from: &mut impl Read, most: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() <= most, "the worker answered more than it may");
+    Ok(bytes)
+}
+
+/// Counts that fit together and can be added up, and words that may be shown.
+fn check(parsed: &mut Parsed) -> Result<()> {
+    let counts = [
+        parsed.entries,
+        parsed.rejected_count,
+        parsed.lines,
+        parsed.comments,
+        parsed.blank,
+    ];
+    let mut counts = counts.iter().chain(parsed.skipped.values());
+    ensure!(
+        counts.all(|&count| u32::try_from(count).is_ok())
+            && parsed.v6_entries <= parsed.entries
+            && parsed.rejected.len() <= parsed.rejected_count,
         "what the worker counted does not fit together"
     );
     for rejected in &mut parsed.rejected {
@@ -140,10 +165,10 @@ fn write_json(to: &mut (impl Write + ?Sized), value: &impl Serialize) -> std::io
     to.write_all(&json)
 }
 
-fn split_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8])> {
-    let (length, rest) = bytes.split_first_chunk().context("there is nothing")?;
-    let length = u32::from_le_bytes(*length) as usize;
+fn read_json<T: DeserializeOwned>(from: &mut impl Read) -> Result<T> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length).context("there is nothing")?;
+    let length = u32::from_le_bytes(length) as usize;
     ensure!(length <= LONGEST, "it is too long");
-    let (json, rest) = rest.split_at_checked(length).context("it is cut off")?;
-    Ok((serde_json::from_slice(json)?, rest))
+    Ok(serde_json::from_slice(&read(from, length)?)?)
 }

@@ -10,14 +10,14 @@ use std::{
     io::{self, Read as _, Seek as _},
     os::{fd::AsRawFd as _, unix::process::CommandExt as _},
     process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::{MemfdFlags, memfd_create},
+    fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create},
     io::Errno,
     process::{Pid, PidfdFlags, pidfd_open},
 };
@@ -32,6 +32,8 @@ use super::{
     server::Server,
 };
 
+use crate::memory::{self, Load};
+
 mod confine;
 mod exchange;
 mod task;
@@ -40,8 +42,8 @@ mod user;
 /// Time that parsing may take beyond that of a transfer.
 const PARSE_TIME: Duration = Duration::from_secs(60);
 
-/// Bytes of what a worker says on its way out that are shown.
-const LAST_WORDS: u64 = 300;
+/// Bytes of what a worker may say on its way out.
+const LAST_WORDS: usize = 4096;
 
 /// What a worker is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,36 +179,81 @@ impl Worker {
 }
 
 fn ask(program: &File, job: &Job, given: &[u8]) -> Result<Answer> {
-    let (mut input, mut output) = (memory("job")?, memory("answer")?);
-    let mut words = memory("messages")?;
-    exchange::write_job(&mut input, job, given)
-        .and_then(|()| input.rewind())
+    let files = Files::new(job, given)
         .context("cannot write the job of a worker; is there memory left?")?;
-    let mut child = spawn(program, [&input, &output, &words])
-        .context("cannot start the worker that fetches feeds")?;
-    let ended = wait(&mut child, job.limits.time + PARSE_TIME);
-    let Some(status) = ended.context("cannot wait for the worker that fetches feeds")? else {
+    let mut child = spawn(program, &files).context("cannot start the worker that fetches feeds")?;
+    let ended = wait(&child, job.limits.time + PARSE_TIME);
+    // Whatever came of the waiting, nothing of it is left.
+    let _ = child.kill();
+    let status = child.wait();
+    if !ended.context("cannot wait for the worker that fetches feeds")? {
         bail!("it took too long to fetch and parse; the next update tries again");
-    };
-    let mut said = String::new();
-    words.rewind()?;
-    // What it says may be no text; then it says nothing.
-    let _ = words.take(LAST_WORDS).read_to_string(&mut said);
-    if !status.success() {
-        bail!(died(status, &said));
     }
-    let mut bytes = Vec::new();
-    output.rewind()?;
-    output.read_to_end(&mut bytes)?;
-    exchange::read_answer(bytes)
+    let status = status.context("cannot learn how the worker that fetches feeds ended")?;
+    if !status.success() {
+        bail!(died(status, &files.last_words()));
+    }
+    files.answer(job)
 }
 
-/// A file in memory that no process started later inherits.
-fn memory(name: &str) -> io::Result<File> {
-    Ok(memfd_create(name, MemfdFlags::CLOEXEC)?.into())
+/// Files in memory that no process started later inherits.
+struct Files {
+    input: File,
+    output: File,
+    words: File,
 }
 
-fn spawn(program: &File, [input, output, words]: [&File; 3]) -> Result<Child> {
+impl Files {
+    fn new(job: &Job, given: &[u8]) -> io::Result<Self> {
+        let memory = |name| -> io::Result<File> {
+            Ok(memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?.into())
+        };
+        let (mut input, words) = (memory("job")?, memory("messages")?);
+        exchange::write_job(&mut input, job, given)?;
+        input.rewind()?;
+        fcntl_add_seals(
+            &input,
+            SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK,
+        )?;
+        words.set_len(LAST_WORDS as u64)?;
+        fcntl_add_seals(&words, SealFlags::GROW | SealFlags::SHRINK)?;
+        Ok(Self {
+            input,
+            output: memory("answer")?,
+            words,
+        })
+    }
+
+    /// What the worker said on its way out; nothing if that is no text.
+    fn last_words(mut self) -> String {
+        let mut said = Vec::new();
+        let read = self
+            .words
+            .rewind()
+            .and_then(|()| self.words.read_to_end(&mut said));
+        said.retain(|&byte| byte != 0);
+        read.ok()
+            .and_then(|_| String::from_utf8(said).ok())
+            .unwrap_or_default()
+    }
+
+    /// Nothing of it is read that this machine has no memory for.
+    fn answer(mut self, job: &Job) -> Result<Answer> {
+        let length = self.output.metadata()?.len();
+        ensure!(
+            length <= confine::most_answer(job),
+            "the worker answered more than it may; please report which feed it was"
+        );
+        memory::check(Load {
+            text: length,
+            ..Load::default()
+        })?;
+        self.output.rewind()?;
+        exchange::read_answer(&mut self.output, job)
+    }
+}
+
+fn spawn(program: &File, files: &Files) -> Result<Child> {
     // By descriptor: another user may not get through the folders that the program is in.
     let path = format!("/proc/self/fd/{}", program.as_raw_fd());
     let mut command = Command::new(path);
@@ -216,31 +263,26 @@ fn spawn(program: &File, [input, output, words]: [&File; 3]) -> Result<Child> {
         .env_clear()
         .envs(confine::environment())
         .current_dir("/")
-        .stdin(Stdio::from(input.try_clone()?))
-        .stdout(Stdio::from(output.try_clone()?))
-        .stderr(Stdio::from(words.try_clone()?));
+        .stdin(Stdio::from(files.input.try_clone()?))
+        .stdout(Stdio::from(files.output.try_clone()?))
+        .stderr(Stdio::from(files.words.try_clone()?));
     if let Some((user, group)) = user::of_worker()? {
         command.uid(user).gid(group);
     }
     Ok(command.spawn()?)
 }
 
-/// Waits until the child ends; ends it when `time` is over, and says nothing then.
-fn wait(child: &mut Child, time: Duration) -> Result<Option<ExitStatus>> {
+/// Whether the child ends before `time` is over.
+fn wait(child: &Child, time: Duration) -> Result<bool> {
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
-    let time = Timespec::try_from(time)?;
-    let ended = loop {
-        match poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&time)) {
-            // A signal of ours; the time begins anew, which nobody can do on purpose.
+    let begin = Instant::now();
+    loop {
+        let left = Timespec::try_from(time.saturating_sub(begin.elapsed()))?;
+        match poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&left)) {
             Err(Errno::INTR) => {}
-            ended => break ended? > 0,
+            ended => return Ok(ended? > 0),
         }
-    };
-    if !ended {
-        child.kill()?;
     }
-    let status = child.wait()?;
-    Ok(ended.then_some(status))
 }
 
 fn died(status: ExitStatus, said: &str) -> String {

@@ -18,7 +18,11 @@ fn written(answer: Result<Answer>) -> Vec<u8> {
 
 /// An answer as the other side reads it.
 fn handed_over(answer: Result<Answer>) -> Result<Answer> {
-    exchange::read_answer(written(answer))
+    read(&written(answer))
+}
+
+fn read(mut bytes: &[u8]) -> Result<Answer> {
+    exchange::read_answer(&mut bytes, &job(Task::Read))
 }
 
 fn new() -> New {
@@ -102,16 +106,13 @@ fn an_answer_that_is_cut_or_changed_is_refused_or_another_content() {
     let whole = written(Ok(Answer::New(Box::new(new()))));
     let records = whole.len() - LIST.len();
     for end in 0..records {
-        assert!(
-            exchange::read_answer(whole[..end].to_vec()).is_err(),
-            "cut at {end}"
-        );
+        assert!(read(&whole[..end]).is_err(), "cut at {end}");
     }
     let json = 4 + u32::from_le_bytes([whole[0], whole[1], whole[2], whole[3]]) as usize;
     for byte in json..records {
         let mut changed = whole.clone();
         changed[byte] ^= 0x40;
-        assert!(exchange::read_answer(changed).is_err(), "byte {byte}");
+        assert!(read(&changed).is_err(), "byte {byte}");
     }
 }
 
@@ -136,4 +137,24 @@ fn counts_that_do_not_fit_together_are_refused() {
     new.parsed.v6_entries = 99;
     let refused = handed_over(Ok(Answer::New(Box::new(new)))).unwrap_err();
     assert!(refused.to_string().contains("does not fit together"));
+}
+
+#[test]
+fn what_was_not_asked_for_is_refused() {
+    let refusal = |job: &Job, new: New| {
+        let bytes = written(Ok(Answer::New(Box::new(new))));
+        let read = exchange::read_answer(&mut &bytes[..], job);
+        read.unwrap_err().to_string()
+    };
+    let other = New {
+        format: Format::Hosts,
+        ..new()
+    };
+    assert!(refusal(&job(Task::Read), other).contains("another format"));
+    let mut short = job(Task::Read);
+    short.limits.content = LIST.len() - 1;
+    assert!(refusal(&short, new()).contains("more than it may"));
+    let mut endless = new();
+    endless.parsed.rejected_count = usize::MAX;
+    assert!(refusal(&job(Task::Read), endless).contains("does not fit together"));
 }

@@ -1,14 +1,18 @@
 //! The kernel calls of a worker: what the standard library, the C library and its resolver need to talk
 //! to a server and to parse.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process};
 
 use anyhow::Result;
-use libc::c_long;
-use seccompiler::{SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
+use libc::{c_int, c_long};
+use seccompiler::{
+    SeccompCmpArgLen,
+    SeccompCmpOp::{self, Eq, MaskedEq},
+    SeccompCondition, SeccompRule,
+};
 
 /// Memory, time, threads, and files that are open.
-const ALWAYS: [c_long; 48] = [
+const ALWAYS: [c_long; 45] = [
     libc::SYS_brk,
     libc::SYS_clock_getres,
     libc::SYS_clock_gettime,
@@ -36,7 +40,6 @@ const ALWAYS: [c_long; 48] = [
     libc::SYS_nanosleep,
     libc::SYS_ppoll,
     libc::SYS_pread64,
-    libc::SYS_prlimit64,
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_restart_syscall,
@@ -51,16 +54,14 @@ const ALWAYS: [c_long; 48] = [
     libc::SYS_sigaltstack,
     libc::SYS_statx,
     libc::SYS_sysinfo,
-    libc::SYS_tgkill,
     libc::SYS_uname,
     libc::SYS_write,
     libc::SYS_writev,
     libc::SYS_dup,
-    libc::SYS_fcntl,
 ];
 
 /// Names, connections, and the files of the resolver.
-const ONLINE: [c_long; 20] = [
+const ONLINE: [c_long; 17] = [
     libc::SYS_bind,
     libc::SYS_connect,
     libc::SYS_faccessat,
@@ -68,9 +69,7 @@ const ONLINE: [c_long; 20] = [
     libc::SYS_getpeername,
     libc::SYS_getsockname,
     libc::SYS_getsockopt,
-    libc::SYS_ioctl,
     libc::SYS_newfstatat,
-    libc::SYS_openat,
     libc::SYS_readlinkat,
     libc::SYS_recvfrom,
     libc::SYS_recvmmsg,
@@ -80,14 +79,12 @@ const ONLINE: [c_long; 20] = [
     libc::SYS_sendto,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
-    libc::SYS_prctl,
 ];
 
 /// What the C library still calls by its old number on this machine.
 #[cfg(target_arch = "x86_64")]
-const OLD: [c_long; 5] = [
+const OLD: [c_long; 4] = [
     libc::SYS_access,
-    libc::SYS_open,
     libc::SYS_poll,
     libc::SYS_readlink,
     libc::SYS_stat,
@@ -95,33 +92,74 @@ const OLD: [c_long; 5] = [
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: [c_long; 0] = [];
 
-/// Families of sockets: the internet, and the kernel's own addresses, which the resolver asks for.
-const FAMILIES: [libc::c_int; 3] = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+/// Families of sockets and their protocols: the internet with TCP and UDP, and the kernel's own
+/// addresses (`NETLINK_ROUTE`), which the resolver asks for.
+const SOCKETS: [(c_int, &[c_int]); 3] = [
+    (libc::AF_INET, &[0, libc::IPPROTO_TCP, libc::IPPROTO_UDP]),
+    (libc::AF_INET6, &[0, libc::IPPROTO_TCP, libc::IPPROTO_UDP]),
+    (libc::AF_NETLINK, &[libc::NETLINK_ROUTE]),
+];
+
+/// What may be asked of open files: nothing that sends signals.
+const FCNTL: [c_int; 4] = [libc::F_GETFL, libc::F_SETFL, libc::F_GETFD, libc::F_SETFD];
+
+/// Of `ioctl` likewise.
+const IOCTL: [libc::Ioctl; 2] = [libc::FIONBIO, libc::FIONREAD];
+
+/// Of `prctl`: names of threads and of memory. Not to outlive the parent after all.
+const PRCTL: [c_int; 2] = [libc::PR_SET_NAME, libc::PR_SET_VMA];
+
+/// Flags that open a file for more than reading.
+const NOT_READING: c_int =
+    libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE & !libc::O_DIRECTORY;
+
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// What may be called, and with which arguments where these matter.
-pub fn allowed(is_online: bool) -> Result<BTreeMap<i64, Vec<SeccompRule>>> {
+pub fn allowed(is_online: bool) -> Result<Rules> {
     let online = ONLINE.iter().chain(&OLD).filter(|_| is_online);
     let calls = ALWAYS.iter().chain(online);
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        calls.map(|&call| (call, Vec::new())).collect();
+    let mut rules: Rules = calls.map(|&call| (call, Vec::new())).collect();
+    // Limits of others, and signals to them, end processes of the same user.
+    rules.insert(libc::SYS_prlimit64, one_of(0, &[0])?);
+    rules.insert(libc::SYS_tgkill, one_of(0, &[u64::from(process::id())])?);
+    rules.insert(libc::SYS_fcntl, one_of(1, &FCNTL.map(|it| it as u64))?);
     if is_online {
-        let families = FAMILIES.map(|family| argument(SeccompCmpOp::Eq, family as u64));
-        rules.insert(
-            libc::SYS_socket,
-            families.into_iter().collect::<Result<_>>()?,
-        );
-        // Threads, which the resolver is given a time by, and no processes.
-        let flag = libc::CLONE_THREAD as u64;
-        rules.insert(
-            libc::SYS_clone,
-            vec![argument(SeccompCmpOp::MaskedEq(flag), flag)?],
-        );
+        add_online(&mut rules)?;
     }
     Ok(rules)
 }
 
-/// The first argument compares so.
-fn argument(operator: SeccompCmpOp, value: u64) -> Result<SeccompRule> {
-    let condition = SeccompCondition::new(0, SeccompCmpArgLen::Dword, operator, value)?;
-    Ok(SeccompRule::new(vec![condition])?)
+fn add_online(rules: &mut Rules) -> Result<()> {
+    let sockets = SOCKETS.iter().flat_map(|(family, protocols)| {
+        let rule = |protocol: &c_int| rule(&[(0, Eq, *family as u64), (2, Eq, *protocol as u64)]);
+        protocols.iter().map(rule)
+    });
+    rules.insert(libc::SYS_socket, sockets.collect::<Result<_>>()?);
+    rules.insert(libc::SYS_ioctl, one_of(1, &IOCTL)?);
+    rules.insert(libc::SYS_prctl, one_of(0, &PRCTL.map(|it| it as u64))?);
+    let reads = MaskedEq(NOT_READING as u64);
+    rules.insert(libc::SYS_openat, vec![rule(&[(2, reads.clone(), 0)])?]);
+    #[cfg(target_arch = "x86_64")]
+    rules.insert(libc::SYS_open, vec![rule(&[(1, reads, 0)])?]);
+    // Threads, which the resolver is given a time by, and no processes.
+    let flag = libc::CLONE_THREAD as u64;
+    rules.insert(libc::SYS_clone, vec![rule(&[(0, MaskedEq(flag), flag)])?]);
+    Ok(())
+}
+
+/// The argument at this place is one of these.
+fn one_of(place: u8, values: &[u64]) -> Result<Vec<SeccompRule>> {
+    values
+        .iter()
+        .map(|&value| rule(&[(place, Eq, value)]))
+        .collect()
+}
+
+/// Each argument compares so. All of them are 32 bits wide.
+fn rule(arguments: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule> {
+    let conditions = arguments.iter().map(|(place, operator, value)| {
+        SeccompCondition::new(*place, SeccompCmpArgLen::Dword, operator.clone(), *value)
+    });
+    Ok(SeccompRule::new(conditions.collect::<Result<_, _>>()?)?)
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use rustix::net::{AddressFamily, SocketType, socket};
 
 use super::*;
 
@@ -49,6 +50,13 @@ fn a_worker_that_fetches_can_reach_servers_and_little_else() {
 fn fetches() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    // It ends by itself, and somebody who could would end it before.
+    let mut child = Command::new("sleep")
+        .arg("5")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let victim = rustix::process::Pid::from_child(&child);
     confine(&job(Task::fetch(&"http://localhost".parse().unwrap()))).unwrap();
 
     assert!(
@@ -76,6 +84,21 @@ fn fetches() {
         Command::new("/bin/true").status().is_err(),
         "no program is started"
     );
+    let limit = Rlimit {
+        current: Some(1),
+        maximum: Some(1),
+    };
+    assert!(rustix::process::prlimit(Some(victim), Resource::Cpu, limit).is_err());
+    assert!(rustix::process::kill_process(victim, Signal::TERM).is_err());
+    assert!(
+        set_parent_process_death_signal(None).is_err(),
+        "it dies with its parent"
+    );
+    let sctp = rustix::net::ipproto::SCTP;
+    assert!(socket(AddressFamily::INET, SocketType::STREAM, Some(sctp)).is_err());
+    let writes = fs::File::options().append(true).open("/etc/hosts");
+    assert!(writes.unwrap_err().raw_os_error() == Some(libc::ENOSYS));
+    assert!(child.wait().is_err(), "not even that");
     let huge = Vec::<u8>::new().try_reserve_exact(8 << 30);
     assert!(huge.is_err(), "memory has an end");
 }
