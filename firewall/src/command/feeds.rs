@@ -31,6 +31,7 @@ use crate::{
     },
     filter::{Filter, Known, Wanted},
     inputs::FreshCopy,
+    network::Network,
     protected::{Facts, Protected, feed_host},
     state::{self, State},
 };
@@ -213,6 +214,8 @@ pub struct Answer {
 pub fn fetch(request: &Request) -> Result<Answer> {
     let Request { feed, state } = request;
     let _lock = state.lock_feed(&feed.name)?;
+    let mut feed = feed.clone();
+    feed.limits.connected = Network::read()?.connected();
     let hosts = feed_host(&feed.location);
     let facts: Facts = state::read_json(&state.protected())?.unwrap_or_default();
     let mut protected = facts.all();
@@ -224,7 +227,7 @@ pub fn fetch(request: &Request) -> Result<Answer> {
         protected: &protected,
         now: Timestamp::now(),
     };
-    let mut outcome = update(feed, state.root(), &means)?;
+    let mut outcome = update(&feed, state.root(), &means)?;
     let copy = match &mut outcome {
         // Under the lock: nobody has put another copy in its place.
         Outcome::Changed(_, records) => FreshCopy::of(&store, std::mem::take(records))?,

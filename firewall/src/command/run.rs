@@ -29,8 +29,11 @@ pub fn run(options: &Options, arguments: &Run) -> Result<Ending> {
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    runtime.block_on(Daemon::new(options.clone(), filter, arguments.clone()).run())?;
-    Ok(Ending::Success)
+    let ended = runtime.block_on(Daemon::new(options.clone(), filter, arguments.clone()).run());
+    // Updates under way are not waited for: a server may take two minutes. Their workers end with us
+    // (PR_SET_PDEATHSIG), and files are replaced whole or not at all.
+    runtime.shutdown_background();
+    ended.map(|()| Ending::Success)
 }
 
 /// Messages go to standard error; a service has its own clock in the journal.

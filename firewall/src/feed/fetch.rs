@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use ureq::{
     Body,
@@ -34,7 +35,7 @@ pub enum Location {
 }
 
 /// What a fetch may cost, and where it may go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes transferred.
     pub transfer: usize,
@@ -44,6 +45,8 @@ pub struct Limits {
     pub time: Duration,
     /// Whether it may go to addresses that are not public: private ones, or this machine.
     pub internal: bool,
+    /// Networks that this machine is in: not public either, whatever their addresses are.
+    pub connected: Vec<IpNet>,
 }
 
 impl Default for Limits {
@@ -53,6 +56,7 @@ impl Default for Limits {
             content: 256 << 20,
             time: Duration::from_secs(60),
             internal: false,
+            connected: Vec::new(),
         }
     }
 }

@@ -66,11 +66,14 @@ impl Client {
             .build();
         let agent = match limits.internal {
             true => config.into(),
-            false => Agent::with_parts(config, DefaultConnector::default(), PublicOnly::default()),
+            false => {
+                let resolver = PublicOnly::beyond(&limits.connected);
+                Agent::with_parts(config, DefaultConnector::default(), resolver)
+            }
         };
         Self {
             agent,
-            limits: *limits,
+            limits: limits.clone(),
             started: Instant::now(),
         }
     }
@@ -84,7 +87,7 @@ impl Client {
         let (mut address, mut headers) = (address.clone(), headers.clone());
         for _ in 0..=MOST_REDIRECTS {
             if !self.limits.internal {
-                target::check_literal(&address)?;
+                target::check_literal(&address, &self.limits.connected)?;
             }
             let response = self.request(&address, &headers)?;
             let Some(next) = redirect::target(&address, &response)? else {

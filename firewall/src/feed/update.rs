@@ -206,7 +206,7 @@ fn job(feed: &Feed, task: Task, now: Timestamp) -> Job {
             options: feed.options.clone(),
             at: Some(now),
         },
-        limits: feed.limits,
+        limits: feed.limits.clone(),
         ..Job::new(task, now)
     }
 }

@@ -73,6 +73,13 @@ impl Network {
         read::network()
     }
 
+    /// The networks that its addresses are in, and so those addresses themselves.
+    pub fn connected(&self) -> Vec<IpNet> {
+        let devices = self.devices.iter();
+        let addresses = devices.flat_map(|device| &device.addresses);
+        addresses.map(IpNet::trunc).collect()
+    }
+
     /// The device of that name.
     pub fn device(&self, name: &str) -> Option<&Device> {
         self.devices.iter().find(|device| device.name == name)

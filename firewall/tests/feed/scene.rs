@@ -148,6 +148,7 @@ pub fn feed_at(location: &str) -> Feed {
             content: 100_000,
             time: Duration::from_secs(2),
             internal: true,
+            connected: Vec::new(),
         },
         max_coverage: MAX_COVERAGE,
     }

@@ -18,4 +18,5 @@ mod staging;
 mod swap_flood;
 mod swaps;
 mod targets;
+mod updates;
 mod wishes;

@@ -14,8 +14,10 @@ use tests::{
     skip_unless,
 };
 
-/// A public address, as documentation ranges count as public; and two that are not.
+/// A public address, as documentation ranges count as public; and three that are not: one of them is
+/// public to others, but ours.
 const PUBLIC: &str = "192.0.2.80";
+const OWN: &str = "192.0.2.99";
 const METADATA: &str = "169.254.169.254";
 const INSIDE: &str = "10.0.0.1";
 
@@ -30,10 +32,13 @@ struct Internet {
 impl Internet {
     fn new(name: &str) -> Self {
         let namespace = Namespace::new(&format!("{name}-{}", std::process::id())).unwrap();
-        for address in [PUBLIC, METADATA, INSIDE] {
+        for address in [OWN, METADATA, INSIDE] {
             let arguments = ["addr", "add", address, "dev", "lo"];
             namespace.ip(&arguments).unwrap();
         }
+        // It is served here, but no device has it: far away, as far as anybody can tell.
+        let arguments = ["route", "add", "local", PUBLIC, "dev", "lo"];
+        namespace.ip(&arguments).unwrap();
         let listener = namespace
             .enter(|| TcpListener::bind("0.0.0.0:8080"))
             .unwrap()
@@ -94,6 +99,7 @@ fn answer(stream: TcpStream, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
         let path = first.split(' ').nth(1).unwrap_or_default();
         let to = match path {
             "/metadata" => format!("http://{METADATA}:8080/list"),
+            "/own" => format!("http://{OWN}:8080/list"),
             "/inside" => format!("http://{INSIDE}:8080/list"),
             "/localhost" => "http://localhost:8080/list".to_owned(),
             "/again" => format!("http://{PUBLIC}:8080/list"),
@@ -138,6 +144,10 @@ fn a_redirect_leads_nowhere_inside_unless_the_feed_is_internal() {
             "169.254.169.254 is no public address (link-local)",
         ),
         ("inside", "10.0.0.1 is no public address (private)"),
+        (
+            "own",
+            "192.0.2.99 is no public address (this machine or a neighbour of it)",
+        ),
         ("localhost", "localhost is this machine"),
     ] {
         let url = format!("http://{PUBLIC}:8080/{path}");

@@ -14,7 +14,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    feeds::Schedule,
+    feeds::{Schedule, remember},
     sightings::Sightings,
     wanted::{self, Missing},
     watch,
@@ -104,7 +104,7 @@ impl Daemon {
                 Some(()) = network.recv() => look = look.min(Instant::now() + SETTLE),
                 Some(()) = folder.recv() => look = look.min(Instant::now() + SETTLE),
                 Some(update) = self.schedule.finished() => {
-                    self.feed_hosts.extend_from_slice(update.say());
+                    remember(&mut self.feed_hosts, update.say());
                     look = look.min(self.looked + BREATH).max(Instant::now());
                 }
                 () = sleep_until(look) => {

@@ -1,6 +1,6 @@
 //! When feeds are due, and fetching them beside the event loop.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tokio::task::JoinSet;
@@ -9,16 +9,28 @@ use tracing::{info, warn};
 use crate::{
     command::feeds::{Answer, Request, fetch, findings},
     config::Feed,
-    feed::{Outcome, due::due, store::Name},
+    feed::{
+        Outcome,
+        due::{due, jitter},
+        store::{Meta, Name, Stalled},
+    },
     filter::Filter,
     protected::Protected,
 };
+
+/// Updates that are made at once. Each is a process that may take gigabytes for the largest lists, and
+/// what it brings is judged in a thread of ours: a small gateway has no room for more. A slow server
+/// keeps one of them waiting, not all.
+const AT_ONCE: usize = 4;
 
 /// Updates under way.
 #[derive(Debug, Default)]
 pub struct Schedule {
     updates: JoinSet<Update>,
     under_way: BTreeSet<Name>,
+    /// Updates that the state folder may know nothing of, as where the disk is full: by the files alone
+    /// such a feed would be due again at once, and its provider be asked without end.
+    tried: BTreeMap<Name, Meta>,
 }
 
 /// An update that has ended.
@@ -63,19 +75,64 @@ impl Update {
 }
 
 impl Schedule {
-    /// Starts an update of every feed that is due and not being updated.
+    /// Starts updates of feeds that are due and not being updated, as many as there is room for.
     pub fn start_due(&mut self, filter: &Filter) {
         let now = Timestamp::now();
-        for feed in filter.config.fetched_feeds() {
-            if !self.under_way.contains(&feed.name) && due_at(filter, feed, now) <= now {
-                self.under_way.insert(feed.name.clone());
-                let request = Request::new(filter, feed);
-                let name = feed.name.clone();
-                self.updates.spawn_blocking(move || Update {
-                    name,
-                    result: fetch(&request),
-                });
-            }
+        for feed in self.turn(filter, now) {
+            self.begin(&feed.name, now);
+            let request = Request::new(filter, feed);
+            let name = feed.name.clone();
+            self.updates.spawn_blocking(move || Update {
+                name,
+                result: fetch(&request),
+            });
+        }
+    }
+
+    /// Whose turn it is: those that have been due for longest.
+    fn turn<'a>(&self, filter: &'a Filter, now: Timestamp) -> Vec<&'a Feed> {
+        let mut due: Vec<_> = self
+            .waiting(filter)
+            .map(|feed| (self.due_at(filter, feed, now), feed))
+            .filter(|(due, _)| *due <= now)
+            .collect();
+        due.sort_by_key(|(due, _)| *due);
+        let due = due.into_iter().map(|(_, feed)| feed);
+        due.take(self.room()).collect()
+    }
+
+    fn room(&self) -> usize {
+        AT_ONCE.saturating_sub(self.under_way.len())
+    }
+
+    fn waiting<'a>(&self, filter: &'a Filter) -> impl Iterator<Item = &'a Feed> {
+        let feeds = filter.config.fetched_feeds();
+        feeds.filter(|feed| !self.under_way.contains(&feed.name))
+    }
+
+    /// Until it has ended well, an update counts as one that failed.
+    fn begin(&mut self, name: &Name, now: Timestamp) {
+        self.under_way.insert(name.clone());
+        let before = self.tried.remove(name).and_then(|meta| meta.stalled);
+        let stalled = Stalled {
+            since: now,
+            reason: String::new(),
+            failures: before.map_or(1, |before| before.failures.saturating_add(1)),
+            not_before: None,
+        };
+        let tried = Meta {
+            checked_at: Some(now),
+            jitter: jitter(),
+            stalled: Some(stalled),
+            ..Meta::default()
+        };
+        self.tried.insert(name.clone(), tried);
+    }
+
+    fn end(&mut self, name: &Name, is_stored: bool) {
+        self.under_way.remove(name);
+        if is_stored {
+            self.tried.remove(name);
         }
     }
 
@@ -84,7 +141,7 @@ impl Schedule {
         match self.updates.join_next().await {
             None => std::future::pending().await,
             Some(Ok(update)) => {
-                self.under_way.remove(&update.name);
+                self.end(&update.name, update.result.is_ok());
                 Some(update)
             }
             Some(Err(failure)) => {
@@ -95,19 +152,151 @@ impl Schedule {
         }
     }
 
-    /// When the next feed is due that is not being updated.
+    /// When the next feed is due that is not being updated; none while there is no room for it, since
+    /// the end of an update is waited for anyway.
     pub fn next_due(&self, filter: &Filter) -> Option<Timestamp> {
         let now = Timestamp::now();
-        let waiting = filter
-            .config
-            .fetched_feeds()
-            .filter(|it| !self.under_way.contains(&it.name));
-        waiting.map(|feed| due_at(filter, feed, now)).min()
+        let waiting = self.waiting(filter).filter(|_| self.room() > 0);
+        waiting.map(|feed| self.due_at(filter, feed, now)).min()
+    }
+
+    fn due_at(&self, filter: &Filter, feed: &Feed, now: Timestamp) -> Timestamp {
+        let due = |meta: &Meta| due(meta, feed.interval, feed.minimum_interval, now);
+        let store = filter.state.feed_store(&feed.name);
+        let stored = due(&store.meta().unwrap_or_default());
+        let tried = self.tried.get(&feed.name).map(due);
+        tried.map_or(stored, |tried| tried.max(stored))
     }
 }
 
-fn due_at(filter: &Filter, feed: &Feed, now: Timestamp) -> Timestamp {
-    let store = filter.state.feed_store(&feed.name);
-    let meta = store.meta().unwrap_or_default();
-    due(&meta, feed.interval, feed.minimum_interval, now)
+/// Adds addresses of servers to those that are `known`, each once however often it is asked.
+pub fn remember(known: &mut Vec<Protected>, hosts: &[Protected]) {
+    known.extend_from_slice(hosts);
+    known.sort_unstable();
+    known.dedup();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Config,
+        dataplane::{Dataplane, Object},
+        state::State,
+    };
+    use jiff::SignedDuration;
+    use std::fs;
+
+    /// A filter in `folder` with these feeds.
+    fn filter(folder: &std::path::Path, feeds: &str) -> Filter {
+        let path = folder.join("firewall.toml");
+        fs::write(&path, feeds).unwrap();
+        let filter = Filter {
+            config: Config::load(Some(&path)).unwrap(),
+            state: State::new(&folder.join("state")),
+            dataplane: Dataplane::new(&folder.join("bpf")),
+            object: Object::default(),
+        };
+        filter.state.prepare().unwrap();
+        filter
+    }
+
+    fn feed(name: &str, more: &str) -> String {
+        format!("[[feed]]\nname = '{name}'\n{more}\n")
+    }
+
+    fn names(feeds: &[&Feed]) -> Vec<String> {
+        feeds.iter().map(|feed| feed.name.to_string()).collect()
+    }
+
+    /// Minutes until the feed is due that was just tried, and nothing of it stored.
+    fn wait(schedule: &mut Schedule, filter: &Filter) -> f64 {
+        let now = Timestamp::now();
+        let feed = filter.config.fetched_feeds().next().unwrap();
+        schedule.begin(&feed.name, now);
+        assert_eq!(schedule.next_due(filter), None);
+        schedule.end(&feed.name, false);
+        let due = schedule.next_due(filter).unwrap();
+        let after = |wait: SignedDuration| due.checked_add(wait).unwrap();
+        let second = SignedDuration::from_secs(1);
+        assert_eq!(schedule.turn(filter, after(-second)).len(), 0);
+        assert_eq!(schedule.turn(filter, after(second)).len(), 1);
+        due.duration_since(now).as_secs_f64() / 60.0
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_tried_less_and_less_often() {
+        let folder = tempfile::tempdir().unwrap();
+        let mine = "url = 'http://192.0.2.1/list'\ninterval = '10m'";
+        let filter = filter(folder.path(), &feed("mine", mine));
+        let mut schedule = Schedule::default();
+        for minutes in [1.0, 2.0, 4.0, 8.0, 10.0, 10.0] {
+            let waits = wait(&mut schedule, &filter);
+            assert!((waits / minutes - 1.0).abs() < 0.101, "{waits} {minutes}");
+        }
+        // One that is stored: what the file says holds alone.
+        let mine = filter.config.fetched_feeds().next().unwrap();
+        schedule.begin(&mine.name, Timestamp::now());
+        schedule.end(&mine.name, true);
+        assert_eq!(schedule.next_due(&filter), Some(Timestamp::UNIX_EPOCH));
+    }
+
+    #[test]
+    fn nor_sooner_than_its_provider_allows() {
+        let folder = tempfile::tempdir().unwrap();
+        let known = "url = 'https://www.spamhaus.org/drop/drop_v4.json'\ninterval = '2h'";
+        let filter = filter(folder.path(), &feed("drop", known));
+        let shortest = filter.config.fetched_feeds().next().unwrap();
+        let shortest = shortest.minimum_interval.as_secs_f64() / 60.0;
+        assert!(shortest >= 60.0, "{shortest}");
+        let waits = wait(&mut Schedule::default(), &filter);
+        assert!((waits - shortest).abs() < 0.1, "{waits} {shortest}");
+    }
+
+    #[test]
+    fn a_few_at_once_and_the_others_in_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let feeds: Vec<String> = (0..10)
+            .map(|number| feed(&format!("f{number}"), "path = '/dev/null'"))
+            .collect();
+        let filter = filter(folder.path(), &feeds.concat());
+        let now = Timestamp::now();
+        // Asked long ago: the others have waited for longer, as they never were.
+        let long_ago = Meta {
+            checked_at: Some(Timestamp::UNIX_EPOCH),
+            ..Meta::default()
+        };
+        let path = folder.path().join("state/feeds/f0.json");
+        fs::write(path, serde_json::to_vec(&long_ago).unwrap()).unwrap();
+        let mut schedule = Schedule::default();
+        let turn = schedule.turn(&filter, now);
+        assert_eq!(names(&turn), ["f1", "f2", "f3", "f4"]);
+        for feed in turn {
+            schedule.begin(&feed.name, now);
+        }
+        assert_eq!(names(&schedule.turn(&filter, now)), [""; 0]);
+        assert_eq!(schedule.next_due(&filter), None, "nothing to look for");
+        schedule.end(&"f2".parse().unwrap(), false);
+        assert_eq!(names(&schedule.turn(&filter, now)), ["f5"]);
+        assert_eq!(schedule.next_due(&filter), Some(Timestamp::UNIX_EPOCH));
+        for name in ["f5", "f6", "f7", "f8", "f9"] {
+            schedule.begin(&name.parse().unwrap(), now);
+            schedule.end(&name.parse().unwrap(), false);
+        }
+        let last = names(&schedule.turn(&filter, now));
+        assert_eq!(last, ["f0"], "the others were tried just now");
+    }
+
+    #[test]
+    fn a_server_is_remembered_once() {
+        let host = |last: u8| Protected {
+            prefix: std::net::IpAddr::from([192, 0, 2, last]).into(),
+            kind: crate::protected::Kind::FeedHost,
+        };
+        let mut known = Vec::new();
+        for _ in 0..3 {
+            remember(&mut known, &[host(2), host(1)]);
+        }
+        assert_eq!(known, [host(1), host(2)]);
+    }
 }

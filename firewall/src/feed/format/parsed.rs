@@ -275,7 +275,8 @@ fn printable(text: &[u8]) -> String {
     text.chars().take(TEXT_KEPT).map(visible).collect()
 }
 
-/// `text` without control characters and not endless: words of a stranger for a terminal.
+/// `text` without control characters, those of the direction of writing included, and not endless: words of
+/// a stranger for a terminal.
 pub fn harmless(text: &str) -> String {
     /// Characters of a message.
     const MESSAGE: usize = 2000;
@@ -285,9 +286,18 @@ pub fn harmless(text: &str) -> String {
 fn visible(character: char) -> char {
     match character {
         '\t' => ' ',
-        character if character.is_control() => char::REPLACEMENT_CHARACTER,
+        character if character.is_control() || turns(character) => char::REPLACEMENT_CHARACTER,
         character => character,
     }
+}
+
+/// Whether it changes the direction in which others are shown, so that text reads as another
+/// (`Bidi_Control` of Unicode, UAX #9).
+const fn turns(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 #[cfg(test)]
@@ -357,5 +367,19 @@ mod tests {
         );
         assert_eq!(parsed.rejected[0].text.chars().count(), TEXT_KEPT);
         assert!(!parsed.rejected[0].text.contains(char::is_control));
+    }
+
+    #[test]
+    fn nothing_turns_around_what_a_terminal_shows() {
+        for turning in "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}"
+            .chars()
+        {
+            let text = format!("evil{turning}gpj.exe\t");
+            assert_eq!(harmless(&text), "evil\u{fffd}gpj.exe ", "{turning:?}");
+            assert_eq!(printable(text.as_bytes()), harmless(&text));
+        }
+        // Writing from right to left by itself, and what joins letters, are no harm.
+        let words = "عربى \u{200c}\u{200d} עברית";
+        assert_eq!(harmless(words), words);
     }
 }

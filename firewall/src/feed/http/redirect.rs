@@ -43,9 +43,20 @@ pub fn target(base: &Uri, response: &Response<Body>) -> Result<Option<Uri>> {
 
 /// The headers for `next`: those with a key only if it is the same server.
 pub fn headers(base: &Uri, next: &Uri, mut headers: Headers) -> Headers {
-    let is_same = base.authority() == next.authority();
+    let is_same = server(base) == server(next);
     headers.retain(|(_, value)| is_same || !value.is_sensitive());
     headers
+}
+
+/// Host and port; a port that is not named is that of the scheme (RFC 9110 §4.2.1, §4.2.2).
+fn server(address: &Uri) -> (String, Option<u16>) {
+    let by_scheme = match address.scheme_str() {
+        Some("https") => Some(443),
+        Some("http") => Some(80),
+        _ => None,
+    };
+    let host = address.host().unwrap_or_default();
+    (host.to_ascii_lowercase(), address.port_u16().or(by_scheme))
 }
 
 /// `location` seen from `base` (RFC 3986 §5.2, but for dots: servers read those themselves).
@@ -69,6 +80,10 @@ fn joined(base: &Uri, location: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ureq::http::{
+        HeaderValue,
+        header::{ACCEPT, AUTHORIZATION},
+    };
 
     fn answer(location: &str) -> Response<Body> {
         Response::builder()
@@ -105,6 +120,31 @@ mod tests {
         ] {
             let error = next(location).unwrap_err();
             assert!(error.contains(part), "{location}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_key_goes_to_the_same_server_however_its_port_is_written() {
+        let mut key = HeaderValue::from_static("geheim");
+        key.set_sensitive(true);
+        let given = vec![
+            (AUTHORIZATION, key),
+            (ACCEPT, HeaderValue::from_static("*/*")),
+        ];
+        for (from, to, is_sent) in [
+            ("https://a.example/", "https://a.example:443/b", true),
+            ("https://a.example:443/", "https://A.example/b", true),
+            ("http://a.example/", "http://a.example:80/b", true),
+            ("http://a.example:8080/", "http://a.example:8080/b", true),
+            ("http://a.example/", "http://a.example:443/b", false),
+            ("https://a.example/", "https://a.example:444/b", false),
+            ("https://a.example/", "http://a.example/b", false),
+            ("https://a.example/", "https://b.example/", false),
+            ("https://a.example/", "https://a.example@b.example/", false),
+        ] {
+            let [base, next] = [from, to].map(|it| it.parse().unwrap());
+            let sent = headers(&base, &next, given.clone());
+            assert_eq!(sent.len(), 1 + usize::from(is_sent), "{from} {to}");
         }
     }
 }

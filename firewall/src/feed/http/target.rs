@@ -1,10 +1,12 @@
 //! Where requests may lead: not into networks of our own, unless the feed says `internal = true`.
 //! Otherwise a provider, or who has taken its name over, could have a gateway ask what nobody outside
-//! can reach: the page of a router, or the metadata of a cloud with its keys (169.254.169.254).
+//! can reach: the page of a router, or the metadata of a cloud with its keys (169.254.169.254). Public
+//! addresses of this machine and its neighbours are our own as well.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Result, bail, ensure};
+use ipnet::IpNet;
 use ureq::{
     Error,
     config::Config,
@@ -18,7 +20,20 @@ use ureq::{
 /// Resolves names, and refuses those of addresses that are not public. All connections pass here,
 /// those of redirects included, but for those that a proxy makes for us.
 #[derive(Debug, Default)]
-pub struct PublicOnly(DefaultResolver);
+pub struct PublicOnly {
+    resolver: DefaultResolver,
+    connected: Vec<IpNet>,
+}
+
+impl PublicOnly {
+    /// One that refuses the networks that we are `connected` to as well.
+    pub fn beyond(connected: &[IpNet]) -> Self {
+        Self {
+            resolver: DefaultResolver::default(),
+            connected: connected.to_owned(),
+        }
+    }
+}
 
 impl Resolver for PublicOnly {
     fn resolve(
@@ -27,30 +42,31 @@ impl Resolver for PublicOnly {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
-        let found = self.0.resolve(address, config, timeout)?;
+        let found = self.resolver.resolve(address, config, timeout)?;
         // The proxy that the environment names is the operator's, and often inside.
         let is_proxy = config
             .proxy()
             .is_some_and(|proxy| proxy.uri() == address && !proxy.is_no_proxy(address));
         let host = address.host().unwrap_or_default();
-        match found.iter().find_map(|it| objection(host, it.ip())) {
+        let objection = |it: &SocketAddr| objection(host, it.ip(), &self.connected);
+        match found.iter().find_map(objection) {
             Some(objection) if !is_proxy => Err(Error::Other(objection.into())),
             _ => Ok(found),
         }
     }
 }
 
-/// Refuses an address that is not public where it is to be seen without resolving a name, which a
+/// Refuses an address that is not public, or in a network that we are `connected` to, where it is to be seen without resolving a name, which a
 /// proxy does for us.
 ///
 /// # Errors
 /// Says which it is, and what to do.
-pub fn check_literal(address: &Uri) -> Result<()> {
+pub fn check_literal(address: &Uri, connected: &[IpNet]) -> Result<()> {
     let host = address.host().unwrap_or_default();
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     let bare = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     if let Ok(literal) = bare.unwrap_or(&name).parse() {
-        return match objection(host, literal) {
+        return match objection(host, literal, connected) {
             Some(objection) => bail!(objection),
             None => Ok(()),
         };
@@ -69,8 +85,9 @@ pub fn check_literal(address: &Uri) -> Result<()> {
     Ok(())
 }
 
-fn objection(host: &str, address: IpAddr) -> Option<String> {
-    let kind = not_public(address)?;
+fn objection(host: &str, address: IpAddr, connected: &[IpNet]) -> Option<String> {
+    let kind = not_public(address)
+        .or_else(|| is_ours(address, connected).then_some("this machine or a neighbour of it"))?;
     let shown = match host.trim_matches(['[', ']']) {
         literal if literal == address.to_string() => literal.to_owned(),
         name => format!("{name} is at {address}, which"),
@@ -106,21 +123,13 @@ fn not_public_v4(address: Ipv4Addr) -> Option<&'static str> {
 
 /// By the IANA IPv6 Special-Purpose Address Registry, and by the IPv4 address that is in it.
 fn not_public_v6(address: Ipv6Addr) -> Option<&'static str> {
-    let segments = address.segments();
-    let v4 = |first: u16, last: u16| Ipv4Addr::from(u32::from(first) << 16 | u32::from(last));
-    match segments {
+    match address.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Some("unspecified"),
         [0, 0, 0, 0, 0, 0, 0, 1] => Some("loopback"),
-        // Mapped (RFC 4291 §2.5.5.2), compatible (§2.5.5.1), translated (RFC 2765).
-        [0, 0, 0, 0, 0 | 0xffff, 0 | 0xffff, first, last] => not_public_v4(v4(first, last)),
-        // NAT64 (RFC 6052 §2.1, RFC 8215).
-        [0x64, 0xff9b, 0 | 1, .., first, last] => not_public_v4(v4(first, last)),
-        // 6to4 (RFC 3056 §2).
-        [0x2002, first, last, ..] => not_public_v4(v4(first, last)),
-        // Teredo: its server, and the client with all bits turned over (RFC 4380 §4).
-        [0x2001, 0, first, last, _, _, one, other] => {
-            not_public_v4(v4(first, last)).or_else(|| not_public_v4(v4(!one, !other)))
-        }
+        // For translation within a site: where in it an IPv4 address stands, the site alone knows
+        // (RFC 8215 §5).
+        [0x64, 0xff9b, 1, ..] => Some("for translation within a site"),
+        _ if let Some(within) = v4_in(address) => within.into_iter().find_map(not_public_v4),
         [0xfe80..0xfec0, ..] => Some("link-local"),
         [0xfec0..0xff00, ..] => Some("site-local"),
         [0xfc00..0xfe00, ..] => Some("unique local"),
@@ -129,6 +138,34 @@ fn not_public_v6(address: Ipv6Addr) -> Option<&'static str> {
         [0x2000..0x4000, ..] => None,
         _ => Some("reserved"),
     }
+}
+
+/// The IPv4 addresses that an address of a kind that has some leads to.
+fn v4_in(address: Ipv6Addr) -> Option<[Ipv4Addr; 2]> {
+    let v4 = |first: u16, last: u16| Ipv4Addr::from(u32::from(first) << 16 | u32::from(last));
+    let one = |first, last| Some([v4(first, last); 2]);
+    match address.segments() {
+        // Mapped (RFC 4291 §2.5.5.2), compatible (§2.5.5.1), translated (RFC 2765).
+        [0, 0, 0, 0, 0 | 0xffff, 0 | 0xffff, first, last] => one(first, last),
+        // NAT64 (RFC 6052 §2.1).
+        [0x64, 0xff9b, 0, .., first, last] => one(first, last),
+        // 6to4 (RFC 3056 §2).
+        [0x2002, first, last, ..] => one(first, last),
+        // Teredo: its server, and the client with all bits turned over (RFC 4380 §4).
+        [0x2001, 0, first, last, _, _, other, end] => Some([v4(first, last), v4(!other, !end)]),
+        _ => None,
+    }
+}
+
+/// Whether an address, or the IPv4 address in it, is in one of these networks.
+fn is_ours(address: IpAddr, connected: &[IpNet]) -> bool {
+    let within = match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => v4_in(address),
+    };
+    let within = within.into_iter().flatten().map(IpAddr::V4);
+    let mut all = within.chain([address]);
+    all.any(|address| connected.iter().any(|net| net.contains(&address)))
 }
 
 #[cfg(test)]
@@ -160,7 +197,9 @@ mod tests {
         ("::ffff:169.254.169.254", "link-local"),
         ("::ffff:0:10.0.0.1", "private"),
         ("64:ff9b::192.168.0.1", "private"),
-        ("64:ff9b:1::169.254.169.254", "link-local"),
+        ("64:ff9b:1::8.8.8.8", "translation within a site"),
+        ("64:ff9b:1:7f00:0:100::", "translation within a site"),
+        ("64:ff9b:1:ffff:ffff:ffff:ffff:ffff", "translation"),
         ("2002:7f00:1::", "loopback"),
         ("2002:c0a8:101::1", "private"),
         ("2001:0:a00:1::", "private"),
@@ -212,7 +251,7 @@ mod tests {
     fn literals_are_seen_however_they_are_written() {
         let why = |host: &str| {
             let address: Uri = format!("http://{host}/list").parse().unwrap();
-            check_literal(&address).map_err(|error| error.to_string())
+            check_literal(&address, &[]).map_err(|error| error.to_string())
         };
         for (host, part) in [
             ("127.0.0.1", "127.0.0.1 is no public address (loopback)"),
@@ -244,6 +283,33 @@ mod tests {
             "localhost.example",
         ] {
             assert_eq!(why(host), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn public_addresses_of_ours_and_of_our_neighbours_are_inside() {
+        let connected = ["203.0.113.8/29", "198.51.100.7/32", "2001:db8:1::/64"];
+        let connected = connected.map(|it| it.parse().unwrap());
+        for (host, is_ours) in [
+            ("203.0.113.8", true),
+            ("203.0.113.15", true),
+            ("203.0.113.16", false),
+            ("198.51.100.7", true),
+            ("198.51.100.8", false),
+            ("[2001:db8:1::1]", true),
+            ("[2001:db8:2::1]", false),
+            ("[::ffff:203.0.113.9]", true),
+            ("[64:ff9b::203.0.113.9]", true),
+            ("[2002:cb00:7109::1]", true),
+            ("[::ffff:203.0.113.16]", false),
+            ("feeds.example", false),
+        ] {
+            let address: Uri = format!("http://{host}/list").parse().unwrap();
+            let found = check_literal(&address, &connected).map_err(|error| error.to_string());
+            let part = "is no public address (this machine or a neighbour of it); set internal";
+            let is_refused = found.as_ref().is_err_and(|error| error.contains(part));
+            assert_eq!(is_refused, is_ours, "{host}: {found:?}");
+            assert_eq!(found.is_err(), is_ours, "{host}: {found:?}");
         }
     }
 }

@@ -34,9 +34,9 @@ fn find(users: &str) -> Result<Option<(u32, u32)>> {
     else {
         return Ok(None);
     };
-    let found = fields(line).filter(|(user, _)| *user != 0);
+    let found = fields(line).filter(|(user, group)| *user != 0 && *group != 0);
     let found = found.with_context(|| {
-        format!("the user {USER} in /etc/passwd is root or has no number; mend or remove it")
+        format!("the user {USER} in /etc/passwd is root, or in its group, or has no number; mend or remove it")
     })?;
     Ok(Some(found))
 }
@@ -53,6 +53,8 @@ mod tests {
         assert_eq!(find(&with).unwrap(), Some((997, 996)));
         for wrong in [
             "firewall-worker:x:0:0::/:",
+            "firewall-worker:x:0:996::/:",
+            "firewall-worker:x:997:0::/:",
             "firewall-worker:x:",
             "firewall-worker:x:a:1::/:",
         ] {
