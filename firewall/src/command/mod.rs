@@ -100,6 +100,9 @@ fn report(outcome: &Outcome) {
         not_retired,
     } = outcome
     else {
+        if let Outcome::Unchanged(not_judged) = outcome {
+            not_judged.iter().for_each(|it| eprintln!("{it}"));
+        }
         return;
     };
     for (interface, change) in changes {
@@ -136,6 +139,6 @@ fn ending(outcome: &Outcome) -> Ending {
             eprintln!("stored, NOT in force: nothing is attached; run 'firewall run'");
             Ending::NotInForce
         }
-        Outcome::Unchanged | Outcome::Installed { .. } => Ending::Success,
+        Outcome::Unchanged(_) | Outcome::Installed { .. } => Ending::Success,
     }
 }

@@ -28,7 +28,7 @@ pub fn run(filter: &Filter) -> Result<Ending> {
     let outcome = filter.enforce(Wanted::Exactly(interfaces), Known::default())?;
     match &outcome {
         Outcome::Installed { record, .. } => eprintln!("generation {} is in force", record.number),
-        Outcome::Unchanged => eprintln!("what the files say was in force already"),
+        Outcome::Unchanged(_) => eprintln!("what the files say was in force already"),
         Outcome::NothingAttached => {}
     }
     if let Some(process) = running {

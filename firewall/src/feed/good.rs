@@ -70,7 +70,7 @@ fn copy_and_content(store: &Store, meta: &Meta) -> Result<Option<(GoodCopy, Vec<
 fn mend(store: &Store, copy: &GoodCopy, content: &[u8], worker: &Worker) -> Result<Records> {
     let mut records = read_again(copy, content, worker)?;
     // Since when each was listed is lost. What was in force is to stay so, and waits no more.
-    records.date(None, copy.changed_at);
+    records.date(None, &[], copy.changed_at);
     store.write_records(content, &records)?;
     Ok(records)
 }

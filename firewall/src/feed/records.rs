@@ -20,15 +20,19 @@
 use std::{io::Read, mem};
 
 use anyhow::{Context, Result, ensure};
+use ipnet::IpNet;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
+use self::since::Before;
 use super::format::{Indicator, MOST_INDICATORS, Parsed};
 use crate::{
     address::{Address, Prefix},
     ruleset::Protocol,
     subject::Port,
 };
+
+mod since;
 
 const MAGIC: [u8; 8] = *b"fwlist01";
 
@@ -95,12 +99,13 @@ impl Records {
         v4.chain(v6.map(|it| (Prefix::V6(it.address, it.length), it.since)))
     }
 
-    /// Says since when each is listed: what is in `before` since then, everything else since `now`.
-    pub fn date(&mut self, before: Option<&Self>, now: Timestamp) {
+    /// Says since when each is listed: what is or lies in `before` since then, everything else since
+    /// `now`. Those of `before` that are held back tell of themselves alone.
+    pub fn date(&mut self, before: Option<&Self>, held_back: &[IpNet], now: Timestamp) {
         let now = u32::try_from(now.as_second()).unwrap_or_default();
-        let before = before.map_or((&[][..], &[][..]), |it| (&it.v4, &it.v6));
-        date(&mut self.v4, before.0, now);
-        date(&mut self.v6, before.1, now);
+        let (v4, v6) = before.map_or((&[][..], &[][..]), |it| (&it.v4, &it.v6));
+        since::date(&mut self.v4, &Before::new(v4, held_back), now);
+        since::date(&mut self.v6, &Before::new(v6, held_back), now);
     }
 
     /// The file; `content` is the digest of what was parsed.
@@ -214,17 +219,6 @@ const fn entry<A>() -> usize {
 /// `N` bytes from `at` on, which must be there.
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     std::array::from_fn(|index| bytes[at + index])
-}
-
-fn date<A: Address>(new: &mut [Indicator<A>], before: &[Indicator<A>], now: u32) {
-    let what = |it: &Indicator<A>| (it.address, it.length, port_bytes(it.port));
-    // Both are in order: millions are walked through once.
-    let mut before = before.iter().peekable();
-    for indicator in new {
-        while before.next_if(|it| what(it) < what(indicator)).is_some() {}
-        let known = before.peek().filter(|it| what(it) == what(indicator));
-        indicator.since = known.map_or(now, |it| it.since);
-    }
 }
 
 fn encode<A: Address>(indicators: &[Indicator<A>], entries: &mut Vec<u8>, places: &mut Vec<u8>) {

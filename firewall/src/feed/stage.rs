@@ -18,10 +18,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::store;
-use crate::address::Prefix;
+use crate::address::{Address, Prefix};
 
 /// The shortest time to wait: updates are told apart by seconds.
 pub const SHORTEST: SignedDuration = SignedDuration::from_secs(2);
+
+/// What could not be judged when it was time is looked at again after this.
+const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// Which new entries wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -124,26 +127,29 @@ pub struct Waiting {
 impl Waiting {
     /// What waits by `rule` of what is `listed`, since the second of each; `None` if nothing of it is
     /// newer than what was judged. Records of one prefix are beside each other. What is no longer listed
-    /// is not held back any more, nor what came back: it waits anew.
+    /// is not held back any more, nor what came back: it waits anew. `copy` is when the update began
+    /// that brought all of it, as far as that is known: one that lists nothing is judged as well.
     pub fn new(
         rule: Rule,
         mut stage: Stage,
+        copy: Option<Timestamp>,
         listed: Option<impl Iterator<Item = (Prefix, u32)>>,
     ) -> Self {
         let mut held_back: HashMap<Prefix, usize> = HashMap::new();
         let known = stage.held_back.iter();
         let known: HashMap<Prefix, usize> = known.map(|it| (it.entry.into(), it.hosts)).collect();
         let mut since = HashMap::new();
-        let mut newest = stage.judged;
+        let judged = stage.judged;
         let Some(listed) = listed else {
             return Self {
                 rule,
                 since,
                 stage,
                 held_back: known,
-                newest,
+                newest: judged,
             };
         };
+        let mut newest = judged.max(copy);
         for (prefix, second) in by_prefix(listed) {
             let time = Timestamp::from_second(second.into()).unwrap_or_default();
             newest = newest.max(Some(time));
@@ -263,6 +269,32 @@ impl Stage {
         self.judged
             .is_some_and(|judged| judged.as_second() < since.as_second())
     }
+
+    /// The same where a clock was set back since the last judgement, and `copy` is when the update began
+    /// that brought what is listed now: that was never judged. `None` where it is right as it is.
+    pub fn set_back(&self, copy: Timestamp, now: Timestamp) -> Option<Self> {
+        let is_ahead = self.judged?.as_second() > now.as_second();
+        let before = copy.checked_sub(SignedDuration::from_secs(1)).ok()?;
+        (is_ahead && copy.as_second() <= now.as_second()).then(|| Self {
+            judged: Some(before),
+            ..self.clone()
+        })
+    }
+
+    /// When to look whether something is to be judged, by who has just looked: what is due by then can
+    /// not be judged for now.
+    pub fn next_look(&self, now: Timestamp) -> Option<Timestamp> {
+        let again = now.saturating_add(AGAIN).unwrap_or(Timestamp::MAX);
+        self.next.map(|next| if next > now { next } else { again })
+    }
+}
+
+/// What of an address is one host: IPv6 hosts take another address each day (RFC 8981), within a /64.
+fn host(inside: IpAddr) -> IpAddr {
+    match inside {
+        IpAddr::V4(_) => inside,
+        IpAddr::V6(address) => address.to_bits().first(64).to_ip(),
+    }
 }
 
 /// Those of the entries that more than `max_hosts` inside hosts called since they are listed.
@@ -280,7 +312,7 @@ fn called(
             let begin = calls.partition_point(|call| call.remote < first);
             let within = calls[begin..].iter().take_while(|call| call.remote <= last);
             let recent = within.filter(|call| call.last >= since);
-            let hosts: BTreeSet<IpAddr> = recent.map(|call| call.inside).collect();
+            let hosts: BTreeSet<IpAddr> = recent.map(|call| host(call.inside)).collect();
             (hosts.len() > max_hosts).then_some(HeldBack {
                 entry: net,
                 since: now,

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, path::Path};
 
 use anyhow::{Context, Result, bail, ensure};
+use ipnet::IpNet;
 use jiff::Timestamp;
 
 use super::{
@@ -131,7 +132,8 @@ fn write(
         None => store.any_records()?,
     };
     let before = old.map(|old| &old.records).or(alone.as_ref());
-    records.date(before, now);
+    let held_back: Vec<IpNet> = store.stage()?.held_back.iter().map(|it| it.entry).collect();
+    records.date(before, &held_back, now);
     let changes = match before {
         None => journal::first_load(copy.entries, now),
         Some(before) => journal::difference(before, &records, now),

@@ -111,15 +111,14 @@ impl<'a> Held<'a> {
         self.refresh_protected(namespace, known.protected)?;
         let mut inputs = Inputs::read(&self.filter.config, &self.filter.state)?;
         inputs.take(known.copies);
-        // What is judged makes another digest: what is said of it is said with an install.
-        let held_back = self.filter.judge(&mut inputs, self.now)?;
+        let not_dropped = self.filter.judge(&mut inputs, self.now)?;
         let digest = inputs.digest(self.now);
         if let Some(before) = &before
             && before.inputs == digest
             && before.interfaces == recorded(interfaces)
             && self.all_run(interfaces)?
         {
-            return Ok((Outcome::Unchanged, None));
+            return Ok((Outcome::Unchanged(not_dropped), None));
         }
         // With nothing in force yet, a feed whose copy is damaged must not keep the others out; with
         // something in force, it stays.
@@ -127,7 +126,7 @@ impl<'a> Held<'a> {
         let compiled = Compiled::new(inputs, self.now, leave_out_damaged, &self.filter.state)?;
         let digest = compiled.inputs.clone();
         let outcome = self.install(&compiled.image, digest, namespace, interfaces)?;
-        let outcome = outcome.with(&compiled.left_out, held_back);
+        let outcome = outcome.with(&compiled.left_out, not_dropped);
         Ok((outcome, Some(compiled)))
     }
 

@@ -69,8 +69,8 @@ pub struct Known<'a> {
 pub enum Outcome {
     /// Nothing is attached, so nothing can be in force.
     NothingAttached,
-    /// What the files say was in force already.
-    Unchanged,
+    /// What the files say was in force already. Why new entries could not be judged, a sentence each.
+    Unchanged(Vec<String>),
     /// A new generation is in force.
     Installed {
         /// Its record.
@@ -173,7 +173,7 @@ impl Filter {
         }
         Ok(match self.dataplane.links()?.is_empty() {
             true => Outcome::NothingAttached,
-            false => Outcome::Unchanged,
+            false => Outcome::Unchanged(Vec::new()),
         })
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Filter, held::Held};
 use crate::{
     config::{Direction, Feed},
-    feed::stage::{Call, Entries, HeldBack, Waiting},
+    feed::stage::{Call, Entries, HeldBack, Stage, Waiting},
     inputs::{Inputs, StoredFeed},
     ledger,
 };
@@ -34,12 +34,12 @@ impl Filter {
         Ok(stored.and_then(|stored| stored.waiting().cloned()))
     }
 
-    /// When something that waits is to be judged next.
-    pub fn next_judgement(&self) -> Option<Timestamp> {
+    /// When to look next whether something that waits is to be judged, by who has just looked at `now`.
+    pub fn next_judgement(&self, now: Timestamp) -> Option<Timestamp> {
         let feeds = self.config.active_feeds();
         let staged = feeds.filter(|feed| feed.staging().is_some());
-        let next = staged.filter_map(|it| self.state.feed_store(&it.name).stage().ok()?.next);
-        next.min()
+        let stages = staged.filter_map(|it| self.state.feed_store(&it.name).stage().ok());
+        stages.filter_map(|stage| stage.next_look(now)).min()
     }
 
     /// Lets everything go on that `feed` lists now; `None` if nothing waited or was held back.
@@ -59,27 +59,37 @@ impl Filter {
         }))
     }
 
-    /// Judges what has waited long enough of each feed. Says what was held back.
+    /// Judges what has waited long enough of each feed. Says what was held back, and what cannot be
+    /// written down: that goes on waiting, as a full disk must keep nothing else out of force.
     pub(super) fn judge(&self, inputs: &mut Inputs, now: Timestamp) -> Result<Vec<String>> {
         let mut said = Vec::new();
         for stored in &mut inputs.feeds {
             if stored.feed.staging().is_none() {
-                self.state.feed_store(&stored.feed.name).remove_stage()?;
-            } else if stored.has_news() {
-                let found = self.judge_feed(stored, now)?;
-                said.extend(found.iter().map(|it| sentence(&stored.feed, it)));
+                let removed = self.state.feed_store(&stored.feed.name).remove_stage();
+                said.extend(removed.err().map(|it| not_judged(&stored.feed, &it)));
+                continue;
+            }
+            let before = stored.stage().clone();
+            stored.set_back(now);
+            if stored.has_news() {
+                said.extend(self.judge_feed(stored, &before, now)?);
             }
         }
         Ok(said)
     }
 
-    fn judge_feed(&self, stored: &mut StoredFeed, now: Timestamp) -> Result<Vec<HeldBack>> {
+    fn judge_feed(
+        &self,
+        stored: &mut StoredFeed,
+        written: &Stage,
+        now: Timestamp,
+    ) -> Result<Vec<String>> {
         let before = stored.stage().clone();
         if let (None, Some(rule)) = (before.judged, stored.feed.staging())
             && rule.entries == Entries::All
         {
             // At the first time, what is listed for longer than that has waited already.
-            let mut begin = before.clone();
+            let mut begin = before;
             begin.judged = now.checked_sub(rule.wait).ok();
             stored.set_stage(begin);
         }
@@ -88,12 +98,14 @@ impl Filter {
         };
         let direction = stored.feed.direction;
         let (stage, found) = waiting.judge(now, || self.calls(direction))?;
-        if stage != before {
+        if stage != *written {
             let store = self.state.feed_store(&stored.feed.name);
-            store.write_stage(&stage)?;
+            if let Err(failure) = store.write_stage(&stage) {
+                return Ok(vec![not_judged(&stored.feed, &failure)]);
+            }
         }
         stored.set_stage(stage);
-        Ok(found)
+        Ok(found.iter().map(|it| sentence(&stored.feed, it)).collect())
     }
 
     /// Who called out and got through. Feeds of attackers ask nobody: whom these call from outside says
@@ -120,6 +132,13 @@ impl Filter {
     }
 }
 
+fn not_judged(feed: &Feed, failure: &anyhow::Error) -> String {
+    format!(
+        "feed {}: new entries are not judged, and what waits goes on waiting: {failure:#}",
+        feed.name
+    )
+}
+
 fn sentence(feed: &Feed, held: &HeldBack) -> String {
     format!(
         "feed {0}: {1} stays monitored: {2} inside hosts called it while it waited; 'firewall feeds \
@@ -127,3 +146,6 @@ fn sentence(feed: &Feed, held: &HeldBack) -> String {
         feed.name, held.entry, held.hosts
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ pub struct StoredFeed {
     identity: Option<Identity>,
     /// What was judged of its new entries, where they wait.
     stage: Stage,
+    /// When the update began that brought the copy; `None` while another copy is being stored.
+    began_at: Option<Timestamp>,
     /// Whether there may be entries that are not judged yet.
     has_news: bool,
     waiting: OnceCell<Option<Waiting>>,
@@ -73,6 +75,7 @@ impl StoredFeed {
             feed: feed.clone(),
             has_news: stage.judged.is_none() || stage.is_new(copy.changed_at) || !is_known,
             stage,
+            began_at: is_known.then_some(copy.changed_at),
             waiting: OnceCell::new(),
             how: copy.how(),
             format: copy.format,
@@ -126,7 +129,12 @@ impl StoredFeed {
             let rule = self.feed.staging()?;
             let records = self.has_news.then(|| self.records().ok()).flatten();
             let listed = records.map(Records::prefixes);
-            Some(Waiting::new(rule, self.stage.clone(), listed))
+            Some(Waiting::new(
+                rule,
+                self.stage.clone(),
+                self.began_at,
+                listed,
+            ))
         };
         self.waiting.get_or_init(waiting).as_ref()
     }
@@ -139,6 +147,15 @@ impl StoredFeed {
     /// Whether there may be entries that are not judged yet.
     pub fn has_news(&self) -> bool {
         self.has_news
+    }
+
+    /// Takes in that the clock was set back since something was judged.
+    pub fn set_back(&mut self, now: Timestamp) {
+        let copy = self.began_at;
+        if let Some(stage) = copy.and_then(|copy| self.stage.set_back(copy, now)) {
+            self.set_stage(stage);
+            self.has_news = true;
+        }
     }
 
     /// Takes in what was judged.

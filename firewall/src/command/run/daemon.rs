@@ -152,7 +152,7 @@ impl Daemon {
 
     /// Says that what an earlier run left is what the files say.
     fn adopted(&mut self, outcome: &Outcome) -> Result<()> {
-        if let Outcome::Unchanged = outcome
+        if let Outcome::Unchanged(_) = outcome
             && let Some(record) = self.filter.in_force()?
         {
             info!(
@@ -244,7 +244,7 @@ impl Daemon {
         let due = [
             expiry,
             self.schedule.next_due(&self.filter),
-            self.filter.next_judgement(),
+            self.filter.next_judgement(now),
         ];
         let wait = due
             .into_iter()

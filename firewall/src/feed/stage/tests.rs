@@ -53,7 +53,7 @@ fn judged(second: i64) -> Stage {
 /// What waits of these, listed since a second each.
 fn waiting(entries: Entries, stage: Stage, listed: &[(&str, i64)]) -> Waiting {
     let record = |(entry, second): &(&str, i64)| (prefix(entry), at(*second).as_second() as u32);
-    Waiting::new(rule(entries), stage, Some(listed.iter().map(record)))
+    Waiting::new(rule(entries), stage, None, Some(listed.iter().map(record)))
 }
 
 fn waits(second: i64) -> Option<Standing> {
@@ -101,6 +101,21 @@ fn what_is_listed_since_the_last_judgement_waits() {
         waiting(Entries::All, judged(4), &listed).let_go(),
         judged(10)
     );
+}
+
+#[test]
+fn after_an_empty_copy_what_comes_next_is_new() {
+    let nothing = Waiting::new(
+        rule(Entries::Wide),
+        Stage::default(),
+        Some(at(10)),
+        Some(std::iter::empty()),
+    );
+    let (stage, _) = nothing.judge(at(20), || unreachable!()).unwrap();
+    assert_eq!(stage, judged(10));
+    // Fetched before the empty copy was judged, and stored after.
+    let next = waiting(Entries::Wide, stage, &[("8.0.0.0/8", 15)]);
+    assert_eq!(next.standing(prefix("8.0.0.0/8")), waits(115));
 }
 
 #[test]
@@ -152,6 +167,53 @@ fn calls_from_too_many_hosts_since_it_is_listed_hold_an_entry_back() {
 }
 
 #[test]
+fn hosts_with_ipv6_are_told_apart_by_their_networks() {
+    let hosts = |inside: [&str; 3]| {
+        let listed = [("2001:db8::/32", 10)];
+        let waiting = waiting(Entries::Wide, judged(0), &listed);
+        let call = |inside: &str| Call {
+            inside: inside.parse().unwrap(),
+            ..call(1, "2001:db8::7", 20)
+        };
+        let (_, found) = waiting
+            .judge(at(110), || Ok(inside.map(call).to_vec()))
+            .unwrap();
+        found.first().map(|it| it.hosts)
+    };
+    assert_eq!(hosts(["fd00::1", "fd00::2", "fd00::ffff:0:0:3"]), None);
+    assert_eq!(
+        hosts(["fd00::1", "fd00:0:0:1::1", "fd00:0:0:2::1"]),
+        Some(3)
+    );
+}
+
+#[test]
+fn what_is_past_and_cannot_be_judged_is_looked_at_again_later() {
+    let look = |next| {
+        let stage = Stage {
+            next: Some(at(next)),
+            ..judged(0)
+        };
+        stage.next_look(at(50)).unwrap()
+    };
+    assert_eq!([look(51), look(50), look(0)], [at(51), at(60), at(60)]);
+    assert_eq!(judged(0).next_look(at(50)), None);
+}
+
+#[test]
+fn a_clock_that_was_ahead_lets_nothing_new_go_on() {
+    let ten_years = 315_576_000;
+    let stage = judged(ten_years);
+    assert_eq!(stage.set_back(at(ten_years), at(10)), None, "nothing came");
+    assert_eq!(stage.set_back(at(5), at(ten_years)), None, "it is right");
+    let stage = stage.set_back(at(5), at(10)).unwrap();
+    let listed = [("10.0.0.0/8", 4), ("8.0.0.0/8", 5)];
+    let waiting = waiting(Entries::Wide, stage, &listed);
+    assert_eq!(waiting.standing(prefix("10.0.0.0/8")), None);
+    assert_eq!(waiting.standing(prefix("8.0.0.0/8")), waits(105));
+}
+
+#[test]
 fn before_its_time_nothing_is_judged_and_nobody_asked() {
     let listed = [("10.1.0.0/16", 10), ("10.2.0.0/16", 20)];
     let new = || waiting(Entries::Wide, judged(0), &listed);
@@ -187,7 +249,7 @@ fn what_the_feed_drops_or_lists_anew_is_no_longer_held_back() {
     assert_eq!(standing("10.3.0.0/16"), waits(110));
     assert_eq!(later.held_back().len(), 1);
     let unchanged: Option<std::iter::Empty<_>> = None;
-    let unchanged = Waiting::new(rule(Entries::Wide), stage, unchanged);
+    let unchanged = Waiting::new(rule(Entries::Wide), stage, None, unchanged);
     assert_eq!((unchanged.held_back().len(), unchanged.entries()), (3, 0));
     assert_eq!(
         unchanged.standing(prefix("10.2.0.0/16")),
@@ -240,73 +302,108 @@ enum Model {
     Held,
 }
 
+/// A feed that is staged, beside a model that keeps how each entry stands instead of what is judged.
+struct History {
+    rule: Rule,
+    now: i64,
+    model: BTreeMap<usize, Model>,
+    calls: Vec<Call>,
+    since: BTreeMap<usize, i64>,
+    stage: Stage,
+}
+
+impl History {
+    fn called(&mut self, host: u8, entry: usize) {
+        let remote: IpNet = ENTRIES[entry].parse().unwrap();
+        let call = call(host, &remote.addr().to_string(), self.now);
+        self.calls.push(call);
+    }
+
+    fn lists(&mut self, entries: &[usize]) {
+        for (number, entry) in ENTRIES.iter().enumerate() {
+            let listed = entries.contains(&number);
+            if listed == self.model.contains_key(&number) {
+                continue;
+            }
+            let new = match self.rule.concerns(prefix(entry)) {
+                true => Model::Waits(self.now),
+                false => Model::On,
+            };
+            self.model.remove(&number);
+            self.model.extend(listed.then_some((number, new)));
+            // Since when it is listed is of no matter where it is not.
+            self.since.remove(&number);
+            self.since.extend(listed.then_some((number, self.now)));
+        }
+    }
+
+    fn waiting(&self) -> Waiting {
+        let since = self.since.iter();
+        let listed: Vec<_> = since.map(|(it, second)| (ENTRIES[*it], *second)).collect();
+        waiting(self.rule.entries, self.stage.clone(), &listed)
+    }
+
+    fn enforced(&mut self) -> Result<(), TestCaseError> {
+        let calls = || Ok(self.calls.clone());
+        self.stage = self.waiting().judge(at(self.now), calls).unwrap().0;
+        for (number, standing) in &mut self.model {
+            *standing = judged_by_hand(*standing, ENTRIES[*number], &self.calls, self.now);
+        }
+        let waiting = self.waiting();
+        for (number, standing) in &self.model {
+            let found = match waiting.standing(prefix(ENTRIES[*number])) {
+                None => Model::On,
+                Some(Standing::HeldBack(_)) => Model::Held,
+                Some(Standing::Waits(until)) => {
+                    Model::Waits(until.as_second() - at(100).as_second())
+                }
+            };
+            prop_assert_eq!(found, *standing, "{} at {}", ENTRIES[*number], self.now);
+        }
+        let waits = self.model.values().any(|it| matches!(it, Model::Waits(_)));
+        prop_assert_eq!(waiting.ends().is_some(), waits);
+        Ok(())
+    }
+}
+
+fn judged_by_hand(standing: Model, entry: &str, calls: &[Call], now: i64) -> Model {
+    let Model::Waits(since) = standing else {
+        return standing;
+    };
+    if since + 100 > now {
+        return standing;
+    }
+    let net: IpNet = entry.parse().unwrap();
+    let hosts: BTreeSet<IpAddr> = calls
+        .iter()
+        .filter(|it| net.contains(&it.remote) && it.last >= at(since))
+        .map(|it| it.inside)
+        .collect();
+    match hosts.len() > 2 {
+        true => Model::Held,
+        false => Model::On,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Against a model that keeps how each entry stands instead of what is judged.
     #[test]
     fn any_history_of_a_feed(events in vec(event(), 1..40), all in any::<bool>()) {
-        let rule = rule(if all { Entries::All } else { Entries::Wide });
-        let mut now = 0;
-        let mut model: BTreeMap<usize, Model> = BTreeMap::new();
-        let mut calls: Vec<Call> = Vec::new();
-        let mut since: BTreeMap<usize, i64> = BTreeMap::new();
-        let mut stage = judged(0);
+        let mut history = History {
+            rule: rule(if all { Entries::All } else { Entries::Wide }),
+            now: 0,
+            model: BTreeMap::new(),
+            calls: Vec::new(),
+            since: BTreeMap::new(),
+            stage: judged(0),
+        };
         for (after, event) in events {
-            now += after;
+            history.now += after;
             match event {
-                Event::Called(host, entry) => {
-                    let remote: IpNet = ENTRIES[entry].parse().unwrap();
-                    calls.push(Call { last: at(now), ..call(host, &remote.addr().to_string(), 0) });
-                }
-                Event::Lists(entries) => {
-                    for (number, entry) in ENTRIES.iter().enumerate() {
-                        let listed = entries.contains(&number);
-                        if listed == model.contains_key(&number) {
-                            continue;
-                        }
-                        since.insert(number, now);
-                        let new = match rule.concerns(prefix(entry)) {
-                            true => Model::Waits(now),
-                            false => Model::On,
-                        };
-                        model.remove(&number);
-                        // Since when it is listed is of no matter where it is not.
-                        since.retain(|it, _| listed || *it != number);
-                        model.extend(listed.then_some((number, new)));
-                    }
-                }
-                Event::Enforced => {
-                    let listed: Vec<_> = since.iter()
-                        .map(|(number, second)| (ENTRIES[*number], *second)).collect();
-                    let before = waiting(rule.entries, stage, &listed);
-                    stage = before.judge(at(now), || Ok(calls.clone())).unwrap().0;
-                    for (number, standing) in &mut model {
-                        let Model::Waits(since) = *standing else { continue };
-                        if since + 100 > now {
-                            continue;
-                        }
-                        let net: IpNet = ENTRIES[*number].parse().unwrap();
-                        let hosts: BTreeSet<IpAddr> = calls.iter()
-                            .filter(|it| net.contains(&it.remote) && it.last >= at(since))
-                            .map(|it| it.inside).collect();
-                        *standing = if hosts.len() > 2 { Model::Held } else { Model::On };
-                    }
-                    let waiting = waiting(rule.entries, stage.clone(), &listed);
-                    for (number, standing) in &model {
-                        let found = waiting.standing(prefix(ENTRIES[*number]));
-                        let found = match found {
-                            None => Model::On,
-                            Some(Standing::HeldBack(_)) => Model::Held,
-                            Some(Standing::Waits(until)) => {
-                                Model::Waits(until.as_second() - at(100).as_second())
-                            }
-                        };
-                        prop_assert_eq!(found, *standing, "{} at {}", ENTRIES[*number], now);
-                    }
-                    let waits = model.values().any(|it| matches!(it, Model::Waits(_)));
-                    prop_assert_eq!(waiting.ends().is_some(), waits);
-                }
+                Event::Called(host, entry) => history.called(host, entry),
+                Event::Lists(entries) => history.lists(&entries),
+                Event::Enforced => history.enforced()?,
             }
         }
     }
