@@ -43,7 +43,12 @@ pub fn troubles(
         state: "stalled",
         since: stalled.since,
         reason: stalled.reason.clone(),
-        advice: format!("'firewall feeds update {name}' tries again at once"),
+        advice: match stalled.not_before.filter(|time| now < *time) {
+            Some(time) => format!(
+                "wait: the server asked not to be asked again before {time:.0}, and may lock out who does"
+            ),
+            None => format!("'firewall feeds update {name}' tries again at once"),
+        },
     });
     let held_back = waiting.and_then(|waiting| held_back(feed, waiting));
     let troubles = [quarantined, held_back, stalled, old(feed, meta, now)];
@@ -217,6 +222,28 @@ mod tests {
                 said.matches("; ").count() + 1,
                 expected.len(),
                 "{keys}: {said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_server_that_asked_for_time_is_not_to_be_asked() {
+        let config = Config::parse("[[feed]]\nname = 'box'\npath = '/list'\n", "a.toml").unwrap();
+        let mut meta = meta(true, false);
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        meta.stalled.as_mut().unwrap().not_before = Some(time("2026-11-23T16:00:00Z"));
+        for (now, advice) in [
+            (
+                "2026-11-23T15:59:59Z",
+                "wait: the server asked not to be asked again before 2026-11-23T16:00:00Z",
+            ),
+            ("2026-11-23T16:00:00Z", "tries again at once"),
+        ] {
+            let found = troubles(&config.feeds[0], &meta, None, time(now));
+            assert!(
+                found[0].advice.contains(advice),
+                "{now}: {}",
+                found[0].advice
             );
         }
     }
