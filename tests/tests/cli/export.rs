@@ -301,3 +301,34 @@ fn feeds_are_compared() {
     );
     assert!(text.contains("+2 -1") && text.contains("50%"), "{text}");
 }
+
+#[test]
+fn a_list_is_tried_as_a_feed_would_be_judged() {
+    let here = product("");
+    let write = |name: &str, text: &str| {
+        let path = here.folder().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let protect = write("protect.txt", "8.8.8.8\n");
+    here.configure(&format!("[[protect]]\nname = 'dns'\npath = {protect:?}\n"))
+        .unwrap();
+    run(&here, &["feeds", "update"]);
+    let tries = |path: &std::path::Path, more: &[&str]| {
+        run(
+            &here,
+            &[&["feeds", "try", path.to_str().unwrap()], more].concat(),
+        )
+    };
+    let said = tries(&write("list.txt", "8.8.8.8\n203.0.113.7\n"), &["--json"]);
+    let row: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((&row["new"], &row["held"]["dns"]), (&1.into(), &1.into()));
+    assert_eq!(row["quarantined"], Value::Null);
+    let wide: String = (1..9).map(|octet| format!("{octet}.0.0.0/8\n")).collect();
+    let said = tries(&write("wide.txt", &wide), &[]).stdout;
+    assert!(said.contains("would be quarantined"), "{said}");
+    let junk = "203.0.113.7\njunk\n".repeat(50);
+    let said = tries(&write("junk.txt", &junk), &["--format", "plain"]);
+    assert_eq!(said.code, 2, "{}", said.stdout);
+    assert!(said.stderr.contains("at most 2 in 100"), "{}", said.stderr);
+}

@@ -16,7 +16,7 @@ use crate::{
         coverage::{Coverage, Part},
         fetch::{self, Limits, Location},
         format::{Format, Parsed},
-        guard::{self, Guarded},
+        guard::{self, Finding, Guarded, coverage::MAX_COVERAGE, hold::Hold, rejected},
         worker::{Answer, Job, New, Task, Worker},
     },
     filter::Filter,
@@ -35,6 +35,8 @@ struct Found {
     format: Format,
     parsed: Parsed,
     guarded: Guarded,
+    /// Why it would wait for 'feeds accept' as a whole.
+    waits: Option<String>,
     counts: Counts,
     hits: Vec<(Key, Entry)>,
 }
@@ -64,7 +66,11 @@ pub(super) fn run(
     let New { format, parsed, .. } = read(arguments).with_context(refused)?;
     let now = Timestamp::now();
     let inputs = Inputs::read(&filter.config, &filter.state)?;
-    let guarded = guard::check(&parsed, &inputs.protected).with_context(refused)?;
+    let mut guarded = guard::check(&parsed, &inputs.protected).with_context(refused)?;
+    rejected::check(format, &parsed).with_context(refused)?;
+    let waits = guard::coverage::objection(&guarded, MAX_COVERAGE);
+    let lists = inputs.protect_lists(Err)?;
+    guarded.hold(&Hold::new(&lists), format.ports());
     let new = subjects(&guarded, format.ports());
     let allow: Vec<Subject> = inputs.lists.allow.live(now).map(|(it, _)| it).collect();
     let (ruleset, _) = inputs.ruleset(now, true)?;
@@ -75,6 +81,7 @@ pub(super) fn run(
         format,
         parsed,
         guarded,
+        waits,
         counts,
         hits,
     };
@@ -194,7 +201,7 @@ fn row(arguments: &Try, found: &Found) -> Value {
         "rejected": found.parsed.rejected_count, "new": counts.new, "partly_new": counts.partly,
         "dropped_already": counts.dropped, "monitored_already": counts.monitored,
         "allowed": counts.allowed, "left_out": guarded.left_out, "subtracted": guarded.subtracted,
-        "findings": guarded.findings, "hosts": hosts(&found.hits), "hits": hits,
+        "held": guarded.held, "quarantined": found.waits, "findings": guarded.findings, "hosts": hosts(&found.hits), "hits": hits,
     })
 }
 
@@ -245,14 +252,35 @@ fn write_text(
             table::number(count as u64)
         )?;
     }
-    for finding in found.guarded.findings.iter().take(SHOWN) {
+    for (list, count) in &found.guarded.held {
+        let count = table::number(*count as u64);
+        writeln!(
+            output,
+            "  held        {count:>9}  for you: the protect list {list} has them"
+        )?;
+    }
+    if let Some(why) = &found.waits {
+        writeln!(
+            output,
+            "  it would be quarantined until 'firewall feeds accept': {why}"
+        )?;
+    }
+    write_findings(&found.guarded.findings, output)?;
+    write_hits(&found.hits, now, output)
+}
+
+fn write_findings(findings: &[Finding], output: &mut dyn Write) -> Result<()> {
+    for finding in findings.iter().take(SHOWN) {
         writeln!(
             output,
             "  line {}: {} ({})",
             finding.line, finding.entry, finding.rule
         )?;
     }
-    write_hits(&found.hits, now, output)
+    if findings.len() > SHOWN {
+        writeln!(output, "  and more; --json has {} of them", findings.len())?;
+    }
+    Ok(())
 }
 
 fn write_hits(hits: &[(Key, Entry)], now: Timestamp, output: &mut dyn Write) -> Result<()> {
