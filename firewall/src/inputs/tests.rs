@@ -7,27 +7,9 @@ fn a_fresh_copy_is_taken_as_long_as_its_file_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("list");
     std::fs::write(&list, "203.0.113.7\n203.0.113.8\n").unwrap();
-    let config = format!("[[feed]]\nname = 'box'\npath = {list:?}\nmode = 'enforce'\n");
-    let config = Config::parse(&config, "firewall.toml").unwrap();
     let state = State::new(folder.path());
+    let config = with_copy("mode = 'enforce'\n", &state, &list, Timestamp::UNIX_EPOCH);
     let name = config.feeds[0].name.clone();
-    let feed = crate::feed::Feed {
-        name: name.clone(),
-        location: config.feeds[0].location.clone(),
-        format: None,
-        options: format::Options::default(),
-        server: None,
-        collection: None,
-        key: None,
-        limits: crate::feed::fetch::Limits::default(),
-        max_coverage: config.feeds[0].max_coverage,
-    };
-    let means = Means {
-        worker: &Worker::Here,
-        protected: &[],
-        now: Timestamp::UNIX_EPOCH,
-    };
-    crate::feed::update(&feed, state.root(), &means).unwrap();
 
     let store = state.feed_store(&name);
     let copy = || {
