@@ -229,9 +229,7 @@ impl<'a> Evidence<'a> {
                         Some("left out: the feed is older than its max_age".to_owned())
                     }
                     true => Some(why_left_out(guarded, line)),
-                    // The verdict does not hang on what a provider has to tell beside it.
-                    false => (stored.said(line, &self.worker).ok().flatten())
-                        .map(|said| said.to_string()),
+                    false => self.said(stored, line),
                 },
                 opening: stored.feed.direction == Direction::In,
                 staged: staged.map(|standing| in_words(standing, stored)),
@@ -241,6 +239,17 @@ impl<'a> Evidence<'a> {
             });
         }
         Ok(())
+    }
+
+    /// What the provider has to tell beside the address. The verdict does not hang on it: where it
+    /// cannot be read, that is said in its place.
+    fn said(&self, stored: &StoredFeed, line: u32) -> Option<String> {
+        match stored.said(line, &self.worker) {
+            Ok(said) => said.map(|it| it.to_string()),
+            Err(error) => Some(format!(
+                "what the feed says of it cannot be read: {error:#}"
+            )),
+        }
     }
 
     fn since(&self, stored: &StoredFeed, prefix: IpNet) -> Result<Option<Since>> {

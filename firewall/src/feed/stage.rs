@@ -16,6 +16,7 @@ use anyhow::Result;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::store;
 use crate::address::{Address, Prefix};
@@ -60,13 +61,10 @@ impl Rule {
         }
     }
 
-    fn until(&self, since: Timestamp) -> Timestamp {
-        since.checked_add(self.wait).unwrap_or(Timestamp::MAX)
-    }
-
-    /// An entry from the future was listed before the clock was set back: nobody knows when.
-    fn is_over(&self, since: Timestamp, now: Timestamp) -> bool {
-        since > now || self.until(since) <= now
+    /// Until when an entry waits that is listed since then, where calls are seen since `watched`.
+    fn until(&self, since: Timestamp, watched: Option<Timestamp>) -> Timestamp {
+        let begin = watched.map_or(since, |watched| watched.max(since));
+        begin.checked_add(self.wait).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -76,6 +74,9 @@ pub struct Stage {
     /// What is listed since this second or before has been judged; `None` before the feed dropped
     /// anything.
     pub judged: Option<Timestamp>,
+    /// Since when the filter sees calls without a break, where that is later than it was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<Timestamp>,
     /// What does not go on.
     pub held_back: Vec<HeldBack>,
     /// When something that waits is to be judged next.
@@ -173,7 +174,7 @@ impl Waiting {
     /// How the entry for `prefix` stands; `None` if it has the wish of its feed.
     pub fn standing(&self, prefix: Prefix) -> Option<Standing> {
         let since = self.since.get(&prefix).copied();
-        let waits = since.map(|since| Standing::Waits(self.rule.until(since)));
+        let waits = since.map(|since| Standing::Waits(self.until(since)));
         waits.or_else(|| self.held_back.get(&prefix).copied().map(Standing::HeldBack))
     }
 
@@ -195,19 +196,28 @@ impl Waiting {
     /// When the first and when the last of what waits is to be judged.
     pub fn ends(&self) -> Option<[Timestamp; 2]> {
         let all = || self.since.values().copied();
-        Some([all().min()?, all().max()?].map(|since| self.rule.until(since)))
+        Some([all().min()?, all().max()?].map(|since| self.until(since)))
+    }
+
+    fn until(&self, since: Timestamp) -> Timestamp {
+        self.rule.until(since, self.stage.watched)
     }
 
     /// A text that is another one where other entries are monitored, and where something was judged.
     pub fn key(&self) -> String {
-        let waits = self.since.keys().map(|it| format!("waits {it:?}"));
-        let held_back = self.held_back.keys().map(|it| format!("held {it:?}"));
-        let mut lines: Vec<String> = waits.chain(held_back).collect();
-        lines.sort_unstable();
-        match lines.is_empty() {
-            true => String::new(),
-            false => store::hexadecimal(&store::sha256(lines.join("\n").as_bytes())),
+        if self.is_empty() {
+            return String::new();
         }
+        let waits = self.since.keys().map(|&prefix| (prefix, "waits"));
+        let held_back = self.held_back.keys().map(|&prefix| (prefix, "held"));
+        let mut entries: Vec<(Prefix, &str)> = waits.chain(held_back).collect();
+        entries.sort_unstable();
+        // There may be a million of them: no text of all.
+        let mut digest = Sha256::new();
+        for (prefix, word) in entries {
+            digest.update(format!("{word} {prefix:?}\n"));
+        }
+        store::hexadecimal(&digest.finalize().into())
     }
 
     /// Judges what is over at `now`: what is to be written down, and what is newly held back. `calls`
@@ -220,11 +230,13 @@ impl Waiting {
         now: Timestamp,
         calls: impl FnOnce() -> Result<Vec<Call>>,
     ) -> Result<(Stage, Vec<HeldBack>)> {
-        let rule = self.rule;
+        let (rule, watched) = (self.rule, self.stage.watched);
+        // An entry from the future was listed before the clock was set back: nobody knows when.
+        let is_over = |since| since > now || rule.until(since, watched) <= now;
         let (over, waiting): (Vec<_>, Vec<_>) = self
             .since
             .into_iter()
-            .partition(|(_, since)| rule.is_over(*since, now));
+            .partition(|(_, since)| is_over(*since));
         let found = match over.is_empty() {
             true => Vec::new(),
             false => called(&over, calls()?, rule.max_hosts, now),
@@ -238,7 +250,8 @@ impl Waiting {
             .retain(|held| found.iter().all(|it| it.entry != held.entry));
         stage.held_back.extend(found.iter().cloned());
         stage.judged = before.or(self.newest);
-        stage.next = first.map(|since| rule.until(since));
+        stage.next = first.map(|since| rule.until(since, watched));
+        stage.watched = watched.filter(|_| first.is_some());
         Ok((stage, found))
     }
 

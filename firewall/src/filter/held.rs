@@ -111,7 +111,7 @@ impl<'a> Held<'a> {
         self.refresh_protected(namespace, known.protected)?;
         let mut inputs = Inputs::read(&self.filter.config, &self.filter.state)?;
         inputs.take(known.copies);
-        let not_dropped = self.filter.judge(&mut inputs, self.now)?;
+        let not_dropped = (self.filter).judge(&mut inputs, before.is_some(), self.now)?;
         let digest = inputs.digest(self.now);
         if let Some(before) = &before
             && before.inputs == digest

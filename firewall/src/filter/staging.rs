@@ -60,8 +60,14 @@ impl Filter {
     }
 
     /// Judges what has waited long enough of each feed. Says what was held back, and what cannot be
-    /// written down: that goes on waiting, as a full disk must keep nothing else out of force.
-    pub(super) fn judge(&self, inputs: &mut Inputs, now: Timestamp) -> Result<Vec<String>> {
+    /// written down: that goes on waiting, as a full disk must keep nothing else out of force. Where
+    /// nothing `is_watched`, because nothing was in force until now, the wait begins anew.
+    pub(super) fn judge(
+        &self,
+        inputs: &mut Inputs,
+        is_watched: bool,
+        now: Timestamp,
+    ) -> Result<Vec<String>> {
         let mut said = Vec::new();
         for stored in &mut inputs.feeds {
             if stored.feed.staging().is_none() {
@@ -71,6 +77,7 @@ impl Filter {
             }
             let before = stored.stage().clone();
             stored.set_back(now);
+            stored.watch(is_watched, now);
             if stored.has_news() {
                 said.extend(self.judge_feed(stored, &before, now)?);
             }
@@ -88,9 +95,9 @@ impl Filter {
         if let (None, Some(rule)) = (before.judged, stored.feed.staging())
             && rule.entries == Entries::All
         {
-            // At the first time, what is listed for longer than that has waited already.
+            // At the first time, all that is listed is new.
             let mut begin = before;
-            begin.judged = now.checked_sub(rule.wait).ok();
+            begin.judged = Some(Timestamp::UNIX_EPOCH);
             stored.set_stage(begin);
         }
         let Some(waiting) = stored.waiting().cloned() else {

@@ -158,6 +158,18 @@ impl StoredFeed {
         }
     }
 
+    /// Takes in since when the filter sees calls: from `now` on, unless it `is_watched` already.
+    pub fn watch(&mut self, is_watched: bool, now: Timestamp) {
+        let is_ahead = self.stage.watched.is_some_and(|watched| watched > now);
+        if !is_watched || is_ahead {
+            let watched = Some(now);
+            self.set_stage(Stage {
+                watched,
+                ..self.stage.clone()
+            });
+        }
+    }
+
     /// Takes in what was judged.
     pub fn set_stage(&mut self, stage: Stage) {
         self.stage = stage;

@@ -82,9 +82,10 @@ impl Scene {
         self.product.done(&self.lab.gateway, arguments).unwrap()
     }
 
-    /// The lines of a command with `--json`, whatever it ends with.
+    /// The lines of a command with `--json` that answers, whatever it ends with.
     pub fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let said = self.run(&[arguments, &["--json"]].concat());
+        assert_ne!(said.code, 2, "{arguments:?}: {}", said.stderr);
         let lines = said.stdout.lines();
         lines
             .map(|line| serde_json::from_str(line).unwrap())

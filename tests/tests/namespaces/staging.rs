@@ -225,6 +225,26 @@ fn without_a_live_run_what_has_waited_is_judged_by_the_next_change() {
 }
 
 #[test]
+fn what_waits_while_nothing_is_in_force_waits_anew() {
+    skip_unless!("what_waits_while_nothing_is_in_force_waits_anew", Netns);
+    let mut scene = with_feed("stage = '1h'\n");
+    let run = scene.start();
+    first_copy(&mut scene);
+    second_copy(&scene);
+    let until = |scene: &Scene| feed(scene)["waiting"]["until"].to_string();
+    assert_eq!(run.stop().unwrap(), 0);
+    let before = until(&scene);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let run = scene.start();
+    assert_eq!(until(&scene), before, "it was in force all the time");
+    assert_eq!(run.stop().unwrap(), 0);
+    scene.done(&["unload"]);
+    let _run = scene.start();
+    assert!(until(&scene) > before, "nobody could be seen to call it");
+    assert!(!scene.drops(NEW[0]) && scene.drops(FIRST));
+}
+
+#[test]
 fn attackers_are_not_held_back_by_who_calls_them() {
     skip_unless!("attackers_are_not_held_back_by_who_calls_them", Netns);
     let mut scene =

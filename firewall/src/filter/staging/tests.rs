@@ -62,7 +62,7 @@ fn judged(
     entry: &str,
     now: Timestamp,
 ) -> (Option<Standing>, Vec<String>) {
-    let said = filter.judge(inputs, now).unwrap();
+    let said = filter.judge(inputs, true, now).unwrap();
     let entry: ipnet::IpNet = entry.parse().unwrap();
     let waiting = inputs.feeds[0].waiting().unwrap();
     (waiting.standing(entry.into()), said)
@@ -135,4 +135,26 @@ fn what_is_judged_and_cannot_be_written_down_goes_on_waiting() {
     fs::remove_file(&feeds).unwrap();
     fs::rename(folder.path().join("away"), &feeds).unwrap();
     assert_eq!(judge(&filter, "198.18.0.0/15", at(210)), (None, vec![]));
+}
+
+#[test]
+fn the_wait_begins_anew_where_nothing_was_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let filter = filter(folder.path());
+    lists(&filter, "203.0.112.0/22\n", at(10));
+    let standing = |is_watched, second| {
+        let mut inputs = Inputs::read(&filter.config, &filter.state).unwrap();
+        filter.judge(&mut inputs, is_watched, at(second)).unwrap();
+        let entry: ipnet::IpNet = "198.18.0.0/15".parse().unwrap();
+        inputs.feeds[0].waiting().unwrap().standing(entry.into())
+    };
+    assert_eq!(standing(true, 20), None);
+    lists(&filter, "203.0.112.0/22\n198.18.0.0/15\n", at(30));
+    assert_eq!(standing(true, 40), waits(130));
+    // Unloaded, and loaded again when its time is over.
+    assert_eq!(standing(false, 200), waits(300));
+    assert_eq!(standing(true, 299), waits(300));
+    // Under a clock that was ahead by then.
+    assert_eq!(standing(true, 100), waits(200));
+    assert_eq!(standing(true, 200), None);
 }
