@@ -1,5 +1,5 @@
 //! What no library covers without `unsafe`, and the only module of the controller that has any:
-//! pins as plain descriptors, moving a link, mapped arrays, waiting for a descriptor.
+//! pins as plain descriptors, moving a link, mapped arrays, waiting for a descriptor and keeping it.
 
 use std::{
     ffi::CString,
@@ -195,9 +195,40 @@ impl Drop for MappedLines {
     }
 }
 
+/// Keeps every descriptor but the standard ones from programs that are started from now on, also those
+/// that this program itself was started with. Kernels before 5.11 know no such call (`CLOSE_RANGE_CLOEXEC`,
+/// commit 582f1fb6b721): there an inherited one stays open.
+pub fn keep_descriptors() {
+    let (first, last) = (3, libc::c_uint::MAX);
+    // SAFETY: the call has no pointers; it sets a flag of descriptors and closes none.
+    unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            last,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+}
+
 /// Waits for `source` to become readable.
 pub fn readable<T: AsFd + AsRawFd>(source: T) -> io::Result<AsyncFd<T>> {
     // SAFETY: what implements `AsFd` keeps its descriptor open, and the same one, as long as it
     // lives, and `AsyncFd` owns it.
     unsafe { AsyncFd::register(source) }.map_err(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+
+    use super::*;
+
+    #[test]
+    fn no_descriptor_goes_to_a_program_that_is_started() {
+        let file = fs::File::open("/dev/null").unwrap();
+        fcntl_setfd(&file, FdFlags::empty()).unwrap();
+        keep_descriptors();
+        assert_eq!(fcntl_getfd(&file).unwrap(), FdFlags::CLOEXEC);
+    }
 }

@@ -3,14 +3,14 @@
 
 use std::{collections::BTreeMap, env, ffi::OsString, fs};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
     path_beneath_rules,
 };
 use rustix::{
     process::{
-        DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior,
+        DumpableBehavior, Resource, Rlimit, Signal, getppid, getrlimit, set_dumpable_behavior,
         set_parent_process_death_signal, setrlimit,
     },
     thread::{
@@ -64,6 +64,9 @@ const VARIABLES: [&str; 12] = [
 /// Memory beside content: the program, its stacks, and the indicators of an endless list.
 const MEMORY_BESIDE_CONTENT: u64 = 2 << 30;
 
+/// Threads of all processes of its user, among which may be those of other services.
+const MOST_THREADS: u64 = 1024;
+
 /// What the environment of a worker is.
 pub fn environment() -> BTreeMap<&'static str, OsString> {
     let variable = |name| Some((name, env::var_os(name)?));
@@ -77,7 +80,7 @@ pub fn environment() -> BTreeMap<&'static str, OsString> {
 pub fn confine(job: &Job) -> Result<()> {
     let is_online = matches!(job.task, Task::Fetch(_));
     limit(job).context("cannot limit memory and time of the worker")?;
-    give_up_privileges().context("cannot give up the privileges of the worker")?;
+    give_up_privileges(job.parent).context("cannot give up the privileges of the worker")?;
     hide_files(is_online).context("cannot hide the file system from the worker")?;
     forbid_calls(is_online).context("cannot forbid kernel calls to the worker")
 }
@@ -100,9 +103,12 @@ fn limit(job: &Job) -> Result<()> {
         (Resource::Fsize, most_answer(job)),
         (Resource::Cpu, time),
         (Resource::Nofile, 64),
+        (Resource::Nproc, MOST_THREADS),
         (Resource::Core, 0),
     ] {
-        let most = Some(most);
+        // Whoever started us may allow less, and no more can be had.
+        let allowed = getrlimit(resource).maximum;
+        let most = Some(allowed.map_or(most, |allowed| allowed.min(most)));
         setrlimit(
             resource,
             Rlimit {
@@ -116,7 +122,7 @@ fn limit(job: &Job) -> Result<()> {
     Ok(())
 }
 
-fn give_up_privileges() -> Result<()> {
+fn give_up_privileges(parent: u32) -> Result<()> {
     set_no_new_privs(true)?;
     // A service that is not root has its capabilities here too.
     clear_ambient_capability_set()?;
@@ -133,6 +139,8 @@ fn give_up_privileges() -> Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     // Who would take the answer is gone then.
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    let is_there = getppid().is_some_and(|it| it.as_raw_pid() as u32 == parent);
+    ensure!(is_there, "who started it is gone");
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::{
     fs::File,
     io::{self, Read as _, Seek as _},
     os::{fd::AsRawFd as _, unix::process::CommandExt as _},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{self, Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -32,7 +32,10 @@ use super::{
     server::Server,
 };
 
-use crate::memory::{self, Load};
+use crate::{
+    memory::{self, Load},
+    sys,
+};
 
 mod confine;
 mod exchange;
@@ -60,6 +63,8 @@ pub struct Job {
     pub same: Option<String>,
     /// When it is done.
     pub now: Timestamp,
+    /// The process that waits for it.
+    pub parent: u32,
 }
 
 /// What is to be done.
@@ -115,6 +120,7 @@ impl Job {
             limits: Limits::default(),
             same: None,
             now,
+            parent: process::id(),
         }
     }
 }
@@ -269,6 +275,7 @@ fn spawn(program: &File, files: &Files) -> Result<Child> {
     if let Some((user, group)) = user::of_worker()? {
         command.uid(user).gid(group);
     }
+    sys::keep_descriptors();
     Ok(command.spawn()?)
 }
 

@@ -36,7 +36,10 @@ fn alone(name: &str, test: impl FnOnce()) {
 }
 
 fn job(task: Task) -> Job {
-    Job::new(task, Timestamp::UNIX_EPOCH)
+    Job {
+        parent: getppid().unwrap().as_raw_pid() as u32,
+        ..Job::new(task, Timestamp::UNIX_EPOCH)
+    }
 }
 
 #[test]
@@ -114,4 +117,37 @@ fn reads() {
     confine(&job(Task::Read)).unwrap();
     assert!(TcpStream::connect(address).is_err(), "no server is reached");
     assert!(fs::read("/etc/hosts").is_err(), "no file is read");
+}
+
+#[test]
+fn a_worker_that_nobody_waits_for_does_nothing() {
+    alone("a_worker_that_nobody_waits_for_does_nothing", || {
+        let left = Job {
+            parent: 1 << 23,
+            ..job(Task::Read)
+        };
+        let refused = format!("{:#}", confine(&left).unwrap_err());
+        assert!(refused.contains("who started it is gone"), "{refused}");
+    });
+}
+
+#[test]
+fn a_worker_that_may_have_less_is_content_with_it() {
+    alone("a_worker_that_may_have_less_is_content_with_it", || {
+        let little = Some(100);
+        for resource in [Resource::Nofile, Resource::Nproc] {
+            setrlimit(
+                resource,
+                Rlimit {
+                    current: little,
+                    maximum: little,
+                },
+            )
+            .unwrap();
+        }
+        give_up_privileges(job(Task::Read).parent).unwrap();
+        limit(&job(Task::Read)).unwrap();
+        assert_eq!(getrlimit(Resource::Nproc).maximum, little);
+        assert_eq!(getrlimit(Resource::Nofile).maximum, Some(64));
+    });
 }
