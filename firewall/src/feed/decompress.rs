@@ -7,7 +7,7 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 
-use super::Refused;
+use super::{Refused, format};
 
 /// First bytes of a gzip member (RFC 1952 §2.3.1).
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -38,6 +38,18 @@ pub fn decompress(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, Refused> 
         return Err(too_long(limit));
     }
     Ok(content)
+}
+
+/// Decompresses any bytes, and reads what comes of it.
+///
+/// # Panics
+/// It is longer than it may be, or not what a parser may make of it.
+pub fn exercise(bytes: &[u8]) {
+    const LIMIT: usize = 1 << 16;
+    if let Ok(content) = decompress(bytes, LIMIT) {
+        assert!(content.len() <= LIMIT, "as long as it may be at most");
+        format::exercise(None, &content);
+    }
 }
 
 /// The name of the compression that `bytes` begin with.
@@ -106,6 +118,7 @@ mod tests {
     use std::io::Write;
 
     use flate2::{Compression, write::GzEncoder};
+    use proptest::{collection::vec, prelude::*, sample::Index};
 
     use super::*;
 
@@ -189,6 +202,41 @@ mod tests {
     fn cut_off_data_is_refused() {
         for whole in [gzip(LIST), zstd(LIST), zip(&[("a", LIST)])] {
             assert!(refusal(&whole[..whole.len() - 6], 1000).contains("damaged or cut off"));
+        }
+    }
+
+    /// The seeds of the fuzzer: the same list, compressed in each way.
+    fn seeds() -> Vec<Vec<u8>> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/content");
+        let files = std::fs::read_dir(folder).unwrap();
+        files
+            .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn every_seed_of_the_fuzzer_is_the_same_list() {
+        let list = b"203.0.113.9\n192.0.2.7\n2001:db8::/32\n";
+        for seed in seeds() {
+            assert_eq!(*decompress(&seed, 100).unwrap(), *list);
+        }
+        assert_eq!(seeds().len(), 5);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_damaged_is_refused_or_as_long_as_it_may_be(
+            changes in vec((any::<Index>(), any::<u8>()), 0..6),
+            length in any::<Index>(),
+        ) {
+            for mut bytes in seeds() {
+                for (at, byte) in &changes {
+                    let at = at.index(bytes.len());
+                    bytes[at] = *byte;
+                }
+                exercise(&bytes);
+                exercise(&bytes[..length.index(bytes.len())]);
+            }
         }
     }
 }

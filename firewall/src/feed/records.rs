@@ -113,18 +113,7 @@ impl Records {
         let (mut entries, mut places) = (Vec::new(), Vec::new());
         encode(&self.v4, &mut entries, &mut places);
         encode(&self.v6, &mut entries, &mut places);
-        let mut bytes = Vec::with_capacity(HEADER + 32 + entries.len() + places.len());
-        bytes.extend(MAGIC);
-        bytes.extend(content);
-        bytes.extend((self.v4.len() as u64).to_le_bytes());
-        bytes.extend((self.v6.len() as u64).to_le_bytes());
-        bytes.extend(Sha256::digest(&entries));
-        bytes.extend(Sha256::digest(&places));
-        let digest = Sha256::digest(&bytes);
-        bytes.extend(digest);
-        bytes.append(&mut entries);
-        bytes.append(&mut places);
-        bytes
+        file(content, [self.v4.len(), self.v6.len()], &entries, &places)
     }
 
     /// Reads a file, and looks at each record: who wrote it may be somebody else.
@@ -187,6 +176,45 @@ impl Header {
             v4,
             v6,
         })
+    }
+}
+
+/// Header, entries and places of so many records of IPv4 and of IPv6.
+fn file(content: &Digest, counts: [usize; 2], entries: &[u8], places: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER + 32 + entries.len() + places.len());
+    bytes.extend(MAGIC);
+    bytes.extend(content);
+    bytes.extend(
+        counts
+            .iter()
+            .flat_map(|&count| (count as u64).to_le_bytes()),
+    );
+    bytes.extend(Sha256::digest(entries));
+    bytes.extend(Sha256::digest(places));
+    let digest = Sha256::digest(&bytes);
+    bytes.extend(digest);
+    bytes.extend(entries);
+    bytes.extend(places);
+    bytes
+}
+
+/// Reads any bytes as the records that somebody made who knows the format and fits the digests: how
+/// many there are of IPv4 and of IPv6, a byte each, entries, and places.
+///
+/// # Panics
+/// What is taken for records does not make the same bytes again.
+pub fn exercise(bytes: &[u8]) {
+    let [v4, v6, rest @ ..] = bytes else { return };
+    let counts = [usize::from(*v4), usize::from(*v6)];
+    let entries = counts[0] * entry::<u32>() + counts[1] * entry::<u128>();
+    let (entries, places) = rest.split_at(entries.min(rest.len()));
+    let written = file(&[7; 32], counts, entries, places);
+    if let Ok((header, records)) = Records::decode(&written) {
+        assert_eq!(
+            records.encode(&header.content),
+            written,
+            "one text for the same records"
+        );
     }
 }
 

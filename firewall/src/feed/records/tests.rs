@@ -236,3 +236,34 @@ proptest! {
         }
     }
 }
+
+/// The seed of the fuzzer: three records of IPv4 and two of IPv6.
+fn seed() -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/records/five");
+    std::fs::read(folder).unwrap()
+}
+
+#[test]
+fn the_seed_of_the_fuzzer_is_taken_for_records() {
+    let seed = seed();
+    let (entries, places) = seed[2..].split_at(3 * 8 + 2 * 20);
+    let (_, records) = Records::decode(&file(&CONTENT, [3, 2], entries, places)).unwrap();
+    let lines = records.v4.iter().map(|it| it.line);
+    assert!(lines.chain(records.v6.iter().map(|it| it.line)).eq(1..=5));
+}
+
+proptest! {
+    #[test]
+    fn who_fits_the_digests_makes_records_or_is_refused(
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4),
+        length in any::<proptest::sample::Index>(),
+    ) {
+        let mut bytes = seed();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        exercise(&bytes);
+        exercise(&bytes[..length.index(bytes.len())]);
+    }
+}
