@@ -25,6 +25,11 @@ const ZIP: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 /// The compressed data is damaged or cut off, holds compressed data again, or what comes out is
 /// longer than `limit` bytes; or an archive holds another number of files than one.
 pub fn decompress(bytes: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, Refused> {
+    if let Some((_, name)) = OTHERS.iter().find(|(begin, _)| bytes.starts_with(begin)) {
+        return Err(Refused(format!(
+            "the content is compressed with {name}; ask for gzip, zstd or zip"
+        )));
+    }
     let content = match compression(bytes) {
         None => Cow::Borrowed(bytes),
         Some("gzip") => Cow::Owned(read("gzip", MultiGzDecoder::new(bytes), limit)?),
@@ -51,6 +56,14 @@ pub fn exercise(bytes: &[u8]) {
         format::exercise(None, &content);
     }
 }
+
+/// Compressions that are told apart to say so (their first bytes by file(1)).
+const OTHERS: [(&[u8], &str); 4] = [
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+];
 
 /// The name of the compression that `bytes` begin with.
 fn compression(bytes: &[u8]) -> Option<&'static str> {
@@ -196,6 +209,12 @@ mod tests {
     fn compressed_twice_is_refused() {
         assert!(refusal(&gzip(&zstd(LIST)), 1000).contains("zstd inside gzip"));
         assert!(refusal(&zstd(&gzip(LIST)), 1000).contains("gzip inside zstd"));
+    }
+
+    #[test]
+    fn what_is_compressed_otherwise_is_refused_by_name() {
+        assert!(refusal(b"\xfd7zXZ\0\0\x04", 100).contains("compressed with xz; ask for gzip"));
+        assert!(refusal(b"BZh91AY&SY", 100).contains("bzip2"));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use super::{
     Options, Parsed, Refused,
-    item::{Item, item},
+    item::{Item, item, masked},
     mark,
     options::{Column, Separator},
     rows::{Fields, rows, split},
@@ -24,8 +24,12 @@ struct Layout {
     address: usize,
     /// The last address of a range that begins in `address`.
     last: Option<usize>,
+    /// The length of the prefix that begins in `address`, or its mask.
+    mask: Option<usize>,
     port: Option<usize>,
     protocol: Option<usize>,
+    /// Whether it is meant for detection, in tables that MISP exports.
+    to_ids: Option<usize>,
     said: SaidColumns,
     /// Every column has an address: rows of them, several a line.
     all: bool,
@@ -74,6 +78,15 @@ fn take_row(
             parsed.skip(kind_of(address).ok_or(reason)?);
             return Ok(());
         }
+    };
+    let field = |column: Option<usize>| column.and_then(|column| fields.get(column));
+    if field(layout.to_ids).is_some_and(|it| matches!(&**it, b"0" | b"false" | b"False")) {
+        parsed.skip(Skipped::NotForDetection);
+        return Ok(());
+    }
+    let item = match field(layout.mask) {
+        Some(mask) => masked(item, mask).ok_or("no mask of an address in the row")?,
+        None => item,
     };
     let port = port(fields, layout.port, layout.protocol)?;
     parsed.add_item(line, item, port)?;
@@ -145,13 +158,17 @@ fn layout(table: Table<'_>, header: Option<&Header>, options: &Options) -> Resul
         None => most_addresses(&counts, header).ok_or_else(|| no_column(table.bytes, header))?,
     };
     let fits = |column: &usize| counts.get(*column) == counts.get(address);
+    let mask = mask_of(table, header, address);
     let last = match options.column {
+        _ if mask.is_some() => None,
         None => last_of_range(table, header, address).filter(fits),
         Some(_) => None,
     };
     Ok(Layout {
         address,
         last,
+        mask,
+        to_ids: header.and_then(|header| header.find(&["toids"])),
         port: header.and_then(|header| header.port(address)),
         protocol: header.and_then(Header::protocol),
         said: SaidColumns::of(header),
@@ -223,6 +240,35 @@ fn last_of_range(table: Table<'_>, header: Option<&Header>, first: usize) -> Opt
         }
     });
     (fits && wide).then_some(first + 1)
+}
+
+/// The column with the masks of the addresses in `address`: it is called so, or stands behind them and has
+/// nothing but masks of four numbers.
+fn mask_of(table: Table<'_>, header: Option<&Header>, address: usize) -> Option<usize> {
+    const NAMES: [&str; 8] = [
+        "netmask",
+        "mask",
+        "subnetmask",
+        "masklen",
+        "masklength",
+        "prefixlen",
+        "prefixlength",
+        "cidr",
+    ];
+    let named = header.and_then(|header| header.find(&NAMES));
+    let column = named.or(header.is_none().then_some(address + 1))?;
+    let mut fits = false;
+    let mut against = column == address;
+    each_of_sample(table, |fields| {
+        let (Some(address), Some(mask)) = (fields.get(address), fields.get(column)) else {
+            return;
+        };
+        let Ok(item) = item(address) else { return };
+        let is_mask = masked(item, mask).is_some() && (named.is_some() || mask.contains(&b'.'));
+        fits |= is_mask;
+        against |= !is_mask;
+    });
+    (fits && !against).then_some(column)
 }
 
 fn no_column(bytes: &[u8], header: Option<&Header>) -> Refused {

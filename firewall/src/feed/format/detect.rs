@@ -162,7 +162,7 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
     if csv::has_header(bytes) {
         return Format::Csv;
     }
-    if most(|line| item(text::without_comment(line)).is_ok()) {
+    if most(is_entry) {
         return Format::Plain;
     }
     if some(|line| sections::heading(line).is_some()) && some(|line| item(line).is_ok()) {
@@ -186,17 +186,23 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
     if let Some((_, format)) = table.into_iter().find(|(is, _)| half(*is)) {
         return format;
     }
-    let entries = sample
-        .iter()
-        .filter(|line| item(text::without_comment(line)).is_ok())
-        .count();
+    let entries = count(is_entry);
     let begin = &bytes[..bytes.len().min(1 << 20)];
-    match is_table(begin) && 2 * entries <= sample.len()
+    match is_table(begin) && (2 * entries <= sample.len() || most(is_entry_or_name))
         || entries == 0 && csv::kind_of_most(begin).is_some()
     {
         true => Format::Csv,
         false => Format::Plain,
     }
+}
+
+fn is_entry(line: &[u8]) -> bool {
+    item(text::without_comment(line)).is_ok()
+}
+
+/// Addresses and names below each other are a column of both.
+fn is_entry_or_name(line: &[u8]) -> bool {
+    is_entry(line) || kind_of(text::without_comment(line)).is_some()
 }
 
 /// Some copies have a row with names of columns.

@@ -46,8 +46,16 @@ pub fn item(text: &[u8]) -> Result<Item, &'static str> {
     )
 }
 
-/// Without white space, a comma at the end, and quotes around.
+/// Without white space, a comma at the end, quotes around, and the scope that `cscli decisions list`
+/// writes in front.
 fn bare(text: &[u8]) -> &[u8] {
+    let text = unquoted(text);
+    let scopes = [&b"Ip:"[..], b"Range:"];
+    let value = scopes.iter().find_map(|scope| text.strip_prefix(*scope));
+    value.unwrap_or(text)
+}
+
+fn unquoted(text: &[u8]) -> &[u8] {
     let text = text.trim_ascii();
     let text = text.strip_suffix(b",").unwrap_or(text).trim_ascii_end();
     for quote in [b"\"", b"'", b"`"] {
@@ -111,6 +119,38 @@ fn with_mask(text: &[u8]) -> Option<Item> {
     whole.then_some(Item::Prefix(Prefix::V4(address, length)))
 }
 
+/// A single address with the length or mask of its prefix in a field of its own; masks of routers may
+/// have the bits of hosts set instead. `None` if that is none.
+pub(super) fn masked(item: Item, mask: &[u8]) -> Option<Item> {
+    let text = unquoted(mask);
+    let number: Option<u8> = str::from_utf8(text).ok().and_then(|it| it.parse().ok());
+    let bits = text::address(text);
+    let prefix = match (item, number, bits) {
+        (Item::Prefix(Prefix::V4(address, 32)), Some(length @ 1..=32), _) => {
+            Prefix::V4(address, length)
+        }
+        (Item::Prefix(Prefix::V6(address, 128)), Some(length @ 1..=128), _) => {
+            Prefix::V6(address, length)
+        }
+        (Item::Prefix(Prefix::V4(address, 32)), _, Some(IpAddr::V4(mask))) => {
+            let bits = mask.to_bits();
+            let ones = bits.leading_ones().max((!bits).leading_ones());
+            let whole = bits.count_ones() == ones || bits.count_zeros() == ones;
+            Prefix::V4(
+                address,
+                (whole && ones > 0 && bits != 0).then_some(ones as u8)?,
+            )
+        }
+        (Item::Prefix(Prefix::V6(address, 128)), _, Some(IpAddr::V6(mask))) => {
+            let ones = mask.to_bits().leading_ones();
+            let whole = mask.to_bits().count_ones() == ones && ones > 0;
+            Prefix::V6(address, whole.then_some(ones as u8)?)
+        }
+        _ => return None,
+    };
+    Some(Item::Prefix(prefix))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +185,8 @@ mod tests {
             ("192.0.2.0/255.255.255.0", "192.0.2.0/24"),
             ("192.0.2.0 255.255.255.128", "192.0.2.0/25"),
             ("::ffff:192.0.2.1", "192.0.2.1/32"),
+            ("Ip:192.0.2.1", "192.0.2.1/32"),
+            ("\"Range:2001:db8::/32\"", "2001:db8::/32"),
         ];
         for (text, expected) in table {
             assert_eq!(said(text), expected, "{text}");

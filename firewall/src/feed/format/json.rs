@@ -10,15 +10,13 @@ use serde::de::IgnoredAny;
 use super::{
     Options, Parsed, Refused, check_size,
     item::{Item, item},
+    json_paths::{Count, paths_with_addresses, template},
     said::kind_of,
-    tabular::{is_address_name, is_port_name, port_number},
-    text,
+    tabular::{is_port_name, port_number},
+    text, urls,
     walk::{Path, Step, Visit, walk},
 };
 use crate::subject::Port;
-
-/// Different paths that are told apart; more of them are keys with a meaning of their own.
-const PATHS: usize = 10_000;
 
 /// The indicators of the document.
 ///
@@ -53,7 +51,10 @@ pub(super) fn is_lines(bytes: &[u8]) -> bool {
 }
 
 /// Walks through all there is; of lines, those that are no JSON are left to `Documents::bad_line`.
-fn each_document<'de>(bytes: &'de [u8], visit: &mut impl Documents<'de>) -> Result<(), Refused> {
+pub(super) fn each_document<'de>(
+    bytes: &'de [u8],
+    visit: &mut impl Documents<'de>,
+) -> Result<(), Refused> {
     if !is_lines(bytes) {
         return walk(bytes, visit);
     }
@@ -69,26 +70,17 @@ fn each_document<'de>(bytes: &'de [u8], visit: &mut impl Documents<'de>) -> Resu
 }
 
 /// A visitor of documents that stand one a line.
-trait Documents<'de>: Visit<'de> {
+pub(super) trait Documents<'de>: Visit<'de> {
     fn at_line(&mut self, number: u32);
     fn bad_line(&mut self, number: u32, line: &[u8]);
 }
 
 /// Which texts are entries.
 enum Taken {
-    /// Those at these paths, as [`template`] writes them.
+    /// Those at these paths, as [`template`] writes them; the hosts of URLs where these are all there is.
     Found(HashMap<String, Count>),
     /// Those at the configured paths.
     Named(Vec<Vec<String>>),
-}
-
-/// What stands at a path.
-#[derive(Clone, Copy, Default)]
-struct Count {
-    texts: usize,
-    addresses: usize,
-    /// Names and whatever else lists have beside addresses.
-    others: usize,
 }
 
 /// The second walk: takes what is an entry.
@@ -154,14 +146,23 @@ impl<'de> Visit<'de> for Take<'_> {
 
 impl Take<'_> {
     fn entry(&mut self, line: u32, path: &Path<'_>, key: bool, text: &str) -> Result<(), Refused> {
-        let taken = match &self.taken {
-            Taken::Found(paths) => paths.contains_key(&template(path, key)),
-            Taken::Named(paths) => paths.iter().any(|steps| !key && fits(steps, path)),
+        let (taken, is_url) = match &self.taken {
+            Taken::Found(paths) => {
+                let count = paths.get(&template(path, key));
+                (count.is_some(), count.is_some_and(|it| it.has_urls()))
+            }
+            Taken::Named(paths) => (paths.iter().any(|it| !key && fits(it, path)), false),
         };
         if !taken {
             return Ok(());
         }
         let line = self.offset + line;
+        if is_url {
+            if let Err(reason) = urls::take_url(self.parsed, line, text.as_bytes()) {
+                self.parsed.reject(line, text.as_bytes(), reason);
+            }
+            return check_size(self.parsed);
+        }
         match (item(text.as_bytes()), kind_of(text.as_bytes())) {
             (Ok(item), _) if !key && path.last() != Some(&Step::Item) => {
                 self.waiting.push((path.len(), line, item));
@@ -196,109 +197,6 @@ impl Documents<'_> for Take<'_> {
     fn bad_line(&mut self, number: u32, line: &[u8]) {
         self.parsed.reject(number, line, "no JSON");
     }
-}
-
-/// The first walk: counts what stands where.
-#[derive(Default)]
-struct Look {
-    paths: HashMap<String, Count>,
-    is_lines: bool,
-}
-
-impl<'de> Visit<'de> for Look {
-    fn key(&mut self, _: u32, path: &Path<'de>, key: &str) -> Result<(), Refused> {
-        match text::address(key.as_bytes()) {
-            Some(_) => self.count(path, true, key),
-            None => Ok(()),
-        }
-    }
-
-    fn text(&mut self, _: u32, path: &Path<'de>, text: &str) -> Result<(), Refused> {
-        // What says something about the document is no list: an error may show our own address.
-        if self.is_lines || path.contains(&Step::Item) || path.len() > 2 {
-            self.count(path, false, text)?;
-        }
-        Ok(())
-    }
-}
-
-impl Look {
-    fn count(&mut self, path: &Path<'_>, key: bool, text: &str) -> Result<(), Refused> {
-        let path = template(path, key);
-        if self.paths.len() >= PATHS && !self.paths.contains_key(&path) {
-            return Err(Refused(format!(
-                "more than {PATHS} different paths; name the one with the addresses with `json_path`"
-            )));
-        }
-        let count = self.paths.entry(path).or_default();
-        count.texts += 1;
-        match item(text.as_bytes()) {
-            Ok(_) => count.addresses += 1,
-            Err(_) => count.others += usize::from(kind_of(text.as_bytes()).is_some()),
-        }
-        Ok(())
-    }
-}
-
-impl Documents<'_> for Look {
-    fn at_line(&mut self, _: u32) {
-        self.is_lines = true;
-    }
-
-    fn bad_line(&mut self, _: u32, _: &[u8]) {}
-}
-
-fn paths_with_addresses(bytes: &[u8]) -> Result<HashMap<String, Count>, Refused> {
-    let mut look = Look::default();
-    each_document(bytes, &mut look)?;
-    let others: usize = look.paths.values().map(|count| count.others).sum();
-    look.paths.retain(|path, count| has_addresses(path, *count));
-    if look.paths.is_empty() && others > 0 {
-        return Err(Refused(format!(
-            "no path has addresses, only {others} domain names, URLs, AS numbers or digests; \
-             firewall filters by address, port and protocol"
-        )));
-    }
-    if look.paths.is_empty() {
-        return Err(Refused(
-            "no path inside of an array has addresses; name the one that has with `json_path`"
-                .to_owned(),
-        ));
-    }
-    Ok(look.paths)
-}
-
-/// Nearly all texts are addresses; names may be among them where the path is called after addresses.
-fn has_addresses(path: &str, count: Count) -> bool {
-    let name = path.rsplit(['.', ']']).next().unwrap_or_default();
-    let others = if is_address_name(name) {
-        count.others
-    } else {
-        0
-    };
-    count.addresses > 0 && 100 * (count.addresses + others) >= 98 * count.texts
-}
-
-/// The path as people write it. Keys that are numbers or addresses are many: they are one.
-fn template(path: &Path<'_>, key: bool) -> String {
-    let mut text = String::with_capacity(48);
-    for step in path {
-        match step {
-            Step::Item => text.push_str("[]"),
-            Step::Key(key) => {
-                let many = key.bytes().any(|it| it.is_ascii_digit())
-                    && key
-                        .bytes()
-                        .all(|it| it.is_ascii_hexdigit() || b".:-/".contains(&it));
-                text.push('.');
-                text.push_str(if many { "*" } else { key });
-            }
-        }
-    }
-    if key {
-        text.push_str("{}");
-    }
-    text
 }
 
 /// `prefixes[].ip_prefix` in steps; an array is `[]`, and `*` any key.

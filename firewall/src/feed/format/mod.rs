@@ -20,6 +20,7 @@ mod ipset;
 mod ipsum;
 mod item;
 mod json;
+mod json_paths;
 mod loose;
 mod mark;
 mod misp;

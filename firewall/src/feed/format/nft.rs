@@ -48,16 +48,22 @@ pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
 
 /// True if `line` is the first of a ruleset.
 pub(super) fn begins_with(line: &[u8]) -> bool {
-    const FIRST: [&str; 9] = [
+    const FIRST: [&str; 15] = [
         "table ",
         "add table ",
         "add element ",
         "add set ",
         "create table ",
+        "create element ",
+        "create set ",
         "flush ruleset",
+        "flush set ",
+        "flush table ",
         "define ",
         "delete table ",
+        "delete set ",
         "destroy table ",
+        "destroy set ",
     ];
     let line = str::from_utf8(line).unwrap_or_default();
     FIRST.iter().any(|first| line.starts_with(first))

@@ -285,9 +285,11 @@ impl SaidColumns {
     }
 }
 
-/// Whether a column or key of this name has addresses.
-pub(super) fn is_address_name(name: &str) -> bool {
-    ADDRESSES.contains(&plain_name(name.as_bytes()).as_str())
+/// How certainly a column or key of this name has addresses: lower is more certain; `None` if nothing
+/// says so.
+pub(super) fn address_rank(name: &str) -> Option<usize> {
+    let name = plain_name(name.as_bytes());
+    ADDRESSES.iter().position(|known| *known == name)
 }
 
 /// Whether a column or key of this name has the port of the address beside it.

@@ -2,6 +2,7 @@
 
 mod said;
 mod seeds;
+mod unseen;
 
 use proptest::prelude::*;
 

@@ -43,7 +43,11 @@ pub(super) fn parse_urlhaus(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Ref
     })
 }
 
-fn take_url(parsed: &mut Parsed, line: u32, text: &[u8]) -> Result<(), &'static str> {
+/// Takes the host of a URL.
+///
+/// # Errors
+/// It is neither an address nor a name.
+pub(super) fn take_url(parsed: &mut Parsed, line: u32, text: &[u8]) -> Result<(), &'static str> {
     let text = fanged(text);
     let text = str::from_utf8(&text).map_err(|_| "no URL")?;
     let (host, port) = host_and_port(text).ok_or("no URL with a scheme, a host and a port")?;
@@ -60,6 +64,15 @@ fn take_url(parsed: &mut Parsed, line: u32, text: &[u8]) -> Result<(), &'static 
 /// providers write so that nobody clicks on it, is `http`.
 pub(super) fn host_and_port(url: &str) -> Option<(&str, Option<Port>)> {
     let (scheme, rest) = url.split_once("://")?;
+    // RFC 3986 §3.1: what has a comma is a row of a table with a URL in it.
+    let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    if !scheme
+        .trim_start_matches(['"', '\''])
+        .bytes()
+        .all(is_of_scheme)
+    {
+        return None;
+    }
     let authority = rest.split(['/', '?', '#', '\\', ' ']).next()?;
     let authority = authority
         .rsplit_once('@')
@@ -91,14 +104,20 @@ fn usual_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// True if `text` is about a URL whose host is an address; for telling formats apart.
+/// True if `text` is a URL; for telling formats apart.
 pub(super) fn is_url(text: &[u8]) -> bool {
     let text = fanged(text);
     let host = str::from_utf8(&text).ok().and_then(host_and_port);
-    host.is_some_and(|(host, _)| {
-        matches!(
-            text::prefix(host.as_bytes()),
-            Ok(Prefix::V4(_, 32) | Prefix::V6(_, 128))
-        ) || is_name(host)
-    })
+    host.is_some_and(|(host, _)| is_address(host) || is_name(host))
+}
+
+/// True if `text` is a URL whose host is an address; likewise.
+pub(super) fn is_of_address(text: &str) -> bool {
+    let text = fanged(text.as_bytes());
+    let host = str::from_utf8(&text).ok().and_then(host_and_port);
+    host.is_some_and(|(host, _)| is_address(host))
+}
+
+fn is_address(host: &str) -> bool {
+    text::prefix(host.as_bytes()).is_ok_and(Prefix::is_host)
 }

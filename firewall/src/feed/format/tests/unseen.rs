@@ -1,0 +1,140 @@
+//! Lists in the way of providers that no sample is of: as which format they are found, and what they say.
+
+use super::*;
+use crate::address::Prefix;
+
+type List = (
+    &'static str,
+    &'static str,
+    Format,
+    [usize; 3],
+    &'static [&'static str],
+);
+
+/// What it is; the list; its format; entries, IPv6 entries, entries with a port; and the prefixes.
+const LISTS: &[List] = &[
+    (
+        "addresses, and who says so in a URL",
+        "192.0.2.1,used by murofet,2026-05-01,http://feeds.example/manual/murofet.txt\n\
+         192.0.2.2,used by murofet,2026-05-01,http://feeds.example/manual/murofet.txt\n",
+        Format::Csv,
+        [2, 0, 0],
+        &["192.0.2.1/32", "192.0.2.2/32"],
+    ),
+    (
+        "addresses and names below each other",
+        "192.0.2.1\n192.0.2.2\nevil.example\n192.0.2.3\n",
+        Format::Csv,
+        [3, 0, 0],
+        &["192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"],
+    ),
+    (
+        "commands of nft",
+        "#!/usr/sbin/nft -f\nflush set inet filter bad\nadd element inet filter bad { 192.0.2.1, 192.0.2.2 }\n",
+        Format::Nft,
+        [2, 0, 0],
+        &["192.0.2.1/32", "192.0.2.2/32"],
+    ),
+    (
+        "decisions as cscli lists them",
+        "id,source,ip,reason,action\n1,crowdsec,Ip:192.0.2.1,ssh-bf,ban\n2,cscli,Range:198.51.100.0/24,manual,ban\n",
+        Format::Csv,
+        [2, 0, 0],
+        &["192.0.2.1/32", "198.51.100.0/24"],
+    ),
+    (
+        "masks by name",
+        "network,netmask\n192.0.2.0,255.255.255.0\n198.51.100.0,255.255.254.0\n",
+        Format::Csv,
+        [2, 0, 0],
+        &["192.0.2.0/24", "198.51.100.0/23"],
+    ),
+    (
+        "lengths by name",
+        "network;cidr;country\n192.0.2.0;24;NL\n2001:db8::;32;DE\n",
+        Format::Csv,
+        [2, 1, 0],
+        &["192.0.2.0/24", "2001:db8::/32"],
+    ),
+    (
+        "masks without a header are no ends of ranges",
+        "NL,192.0.2.0,255.255.255.0\nDE,198.51.100.0,255.255.255.128\n",
+        Format::Csv,
+        [2, 0, 0],
+        &["192.0.2.0/24", "198.51.100.0/25"],
+    ),
+    (
+        "masks of routers have the other bits",
+        "deny ip 192.0.2.0 0.0.0.255 any\n",
+        Format::Csv,
+        [1, 0, 0],
+        &["192.0.2.0/24"],
+    ),
+    (
+        "the network beside an address is none of it",
+        "ip,cidr\n192.0.2.1,192.0.2.0/24\n",
+        Format::Csv,
+        [1, 0, 0],
+        &["192.0.2.1/32"],
+    ),
+    (
+        "the network beside an address in JSON",
+        r#"[{"ip":"192.0.2.1","cidr":"192.0.2.0/24"},{"ip":"2001:db8::1","cidr":"2001:db8::/32"}]"#,
+        Format::Json,
+        [2, 1, 0],
+        &["192.0.2.1/32", "2001:db8::1/128"],
+    ),
+    (
+        "a network in three ways",
+        r#"{"items":[{"network":"192.0.2.0","mask_len":24,"cidr":"192.0.2.0/24","mask":"255.255.255.0"}]}"#,
+        Format::Json,
+        [1, 0, 0],
+        &["192.0.2.0/24"],
+    ),
+    (
+        "both families of a host",
+        r#"[{"ipv4":"192.0.2.1","ipv6":"2001:db8::1"}]"#,
+        Format::Json,
+        [2, 1, 0],
+        &["192.0.2.1/32", "2001:db8::1/128"],
+    ),
+    (
+        "keys that say nothing",
+        r#"[{"a":"192.0.2.1","b":"192.0.2.2"}]"#,
+        Format::Json,
+        [2, 0, 0],
+        &["192.0.2.1/32", "192.0.2.2/32"],
+    ),
+    (
+        "URLs in JSON",
+        r#"{"1":[{"url":"http://192.0.2.1:8080/i","threat":"x"}],"2":[{"url":"http://evil.example/"}]}"#,
+        Format::Json,
+        [1, 0, 1],
+        &["192.0.2.1/32"],
+    ),
+    (
+        "attributes that MISP exports as a table",
+        "uuid,type,value,to_ids\n1,ip-dst,192.0.2.1,1\n2,ip-dst,192.0.2.2,0\n",
+        Format::Csv,
+        [1, 0, 0],
+        &["192.0.2.1/32"],
+    ),
+];
+
+#[test]
+fn lists_that_no_sample_is_of() {
+    for (what, list, format, counts, prefixes) in LISTS {
+        let found = detect_and_parse(&How::default(), list.as_bytes());
+        let (found, parsed) = found.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(found, *format, "{what}");
+        let counted = [parsed.entries, parsed.v6_entries, parsed.with_port];
+        assert_eq!(counted, *counts, "{what}: {:?}", parsed.rejected);
+        let v4 = parsed.v4.iter().map(|it| Prefix::V4(it.address, it.length));
+        let v6 = parsed.v6.iter().map(|it| Prefix::V6(it.address, it.length));
+        let found: Vec<String> = v4
+            .chain(v6)
+            .map(|it| it.net().unwrap().to_string())
+            .collect();
+        assert_eq!(found, *prefixes, "{what}");
+    }
+}
