@@ -1,10 +1,6 @@
 //! The configuration: TOML files into one value. Unknown keys are refused.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use firewall_common::class::Action;
@@ -28,9 +24,12 @@ pub mod duration;
 mod entry;
 mod group;
 mod secret;
+mod source;
 
 use entry::{Defaults, FeedEntry};
 use group::GroupEntry;
+use source::Text;
+pub use source::{Source, StandIn, drop_in_folder};
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/firewall/firewall.toml";
@@ -223,6 +222,10 @@ pub struct Config {
     pub protect: Vec<Feed>,
     /// Groups of feeds, likewise.
     pub groups: Vec<Group>,
+    /// The files that it was read from.
+    pub source: Source,
+    /// Why it is not that of the files, if so.
+    pub stand_in: Option<StandIn>,
 }
 
 /// The file as it is written.
@@ -244,33 +247,30 @@ impl Config {
     /// Reads `path` and the `conf.d/*.toml` beside it, in name order. `None` reads the default
     /// place, where no file at all is fine.
     pub fn load(path: Option<&Path>) -> Result<Self> {
-        let main = path.unwrap_or(Path::new(DEFAULT_PATH));
-        let mut files = Vec::new();
-        if path.is_some() || main.exists() {
-            files.push(read_file(main)?);
-        }
-        for path in drop_ins(path)? {
-            files.push(read_file(&path)?);
-        }
-        Self::of(files)
+        Self::of(Source::read(path)?)
     }
 
     /// Reads one configuration text; `name` is for messages.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
-        Self::of(vec![(name.to_owned(), parse_file(text, name)?)])
+        Self::of(Source::text(text, name))
     }
 
     /// Groups come first: a feed may be in one of a later file.
-    fn of(files: Vec<(String, File)>) -> Result<Self> {
+    fn of(source: Source) -> Result<Self> {
         let mut config = Self::default();
+        let mut files = Vec::new();
+        for Text { path, text } in &source.files {
+            files.push((path, parse_file(text, path)?));
+        }
         for (name, file) in &files {
             let mut entries = file.group.iter();
             let added = entries.try_for_each(|entry| group::add(&mut config.groups, entry));
-            added.with_context(|| name.clone())?;
+            added.with_context(|| (*name).clone())?;
         }
         for (name, file) in files {
-            config.add(file, &name)?;
+            config.add(file, name)?;
         }
+        config.source = source;
         Ok(config)
     }
 
@@ -323,43 +323,8 @@ impl Config {
     }
 }
 
-fn read_file(path: &Path) -> Result<(String, File)> {
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-    let name = path.display().to_string();
-    let file = parse_file(&text, &name)?;
-    Ok((name, file))
-}
-
 fn parse_file(text: &str, name: &str) -> Result<File> {
     toml::from_str(text).map_err(|error| located(&error, text, name))
-}
-
-/// The folder of the further files beside the configuration file `path`, or beside the default one.
-pub fn drop_in_folder(path: Option<&Path>) -> PathBuf {
-    path.unwrap_or(Path::new(DEFAULT_PATH))
-        .with_file_name("conf.d")
-}
-
-fn drop_ins(path: Option<&Path>) -> Result<Vec<PathBuf>> {
-    let folder = drop_in_folder(path);
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let entries =
-        fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
-            files.push(path);
-        }
-    }
-    files.sort_unstable();
-    Ok(files)
 }
 
 /// The parser's message with file, line and column, and for an unknown key the one that was

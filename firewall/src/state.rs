@@ -75,6 +75,11 @@ impl State {
         &self.root
     }
 
+    /// The files of the configuration in force.
+    pub fn configuration(&self) -> PathBuf {
+        self.root.join("configuration.json")
+    }
+
     /// Live facts about addresses that are never blocked.
     pub fn protected(&self) -> PathBuf {
         self.root.join("protected.json")

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Ending, ending, open, table, write_json};
+use super::{Ending, ending, open, open_or_kept, table, write_json};
 mod accept;
 mod catalogue;
 mod compare;
@@ -19,7 +19,7 @@ mod trial;
 
 use crate::{
     cli::{FeedsCommand, Options},
-    config::{Config, Feed, Mode},
+    config::{Feed, Mode},
     feed::{
         Means, Outcome,
         fetch::Limits,
@@ -44,12 +44,12 @@ pub fn run(
 ) -> Result<Ending> {
     match command {
         Some(FeedsCommand::Parse(arguments)) => parse::run(&arguments, options.json, output),
-        Some(FeedsCommand::Compare) => compare::run(&open(options)?, options.json, output),
+        Some(FeedsCommand::Compare) => compare::run(&open_or_kept(options)?, options.json, output),
         Some(FeedsCommand::Try(arguments)) => {
-            trial::run(&open(options)?, &arguments, options.json, output)
+            trial::run(&open_or_kept(options)?, &arguments, options.json, output)
         }
         Some(FeedsCommand::Catalogue { name }) => {
-            let config = Config::load(options.config.as_deref())?;
+            let config = open_or_kept(options)?.config;
             catalogue::run(&config, name.as_ref(), options.json, output)
         }
         Some(FeedsCommand::Enable(arguments)) => enable::enable(options, &arguments, output),
@@ -58,12 +58,12 @@ pub fn run(
             update_now(&open(options)?, name.as_deref(), options.json, output)
         }
         Some(FeedsCommand::Show { name }) => {
-            show::run(&open(options)?, &name, options.json, output)
+            show::run(&open_or_kept(options)?, &name, options.json, output)
         }
         Some(FeedsCommand::Accept { name }) => {
             accept::run(&open(options)?, &name, options.json, output)
         }
-        Some(FeedsCommand::List) | None => list(&open(options)?, options.json, output),
+        Some(FeedsCommand::List) | None => list(&open_or_kept(options)?, options.json, output),
     }
 }
 

@@ -52,23 +52,35 @@ pub fn run(cli: Cli, output: &mut dyn Write) -> Result<Ending> {
             crate::feed::worker::run(output)?;
             Ok(Ending::Success)
         }
-        Command::Unload => unload::run(&open(options)?),
-        Command::Block(arguments) => edit::block(&open(options)?, arguments, json, output),
-        Command::Allow(arguments) => edit::allow(&open(options)?, arguments, json, output),
-        Command::Unblock(arguments) => {
-            edit::remove(&open(options)?, Verb::Unblock, arguments, json, output)
+        Command::Unload => unload::run(&filter(options, Config::default())),
+        Command::Block(arguments) => edit::block(&open_or_kept(options)?, arguments, json, output),
+        Command::Allow(arguments) => edit::allow(&open_or_kept(options)?, arguments, json, output),
+        Command::Unblock(arguments) => edit::remove(
+            &open_or_kept(options)?,
+            Verb::Unblock,
+            arguments,
+            json,
+            output,
+        ),
+        Command::Disallow(arguments) => edit::remove(
+            &open_or_kept(options)?,
+            Verb::Disallow,
+            arguments,
+            json,
+            output,
+        ),
+        Command::List(arguments) => list::run(&open_or_kept(options)?, &arguments, json, output),
+        Command::Status => status::run(&open_or_kept(options)?, json, output),
+        Command::Stats => stats::run(&open_or_kept(options)?, json, output),
+        Command::Hosts => hosts::run(&open_or_kept(options)?, json, output),
+        Command::Why(arguments) => why::run(&open_or_kept(options)?, &arguments, json, output),
+        Command::Replay(arguments) => {
+            replay::run(&open_or_kept(options)?, &arguments, json, output)
         }
-        Command::Disallow(arguments) => {
-            edit::remove(&open(options)?, Verb::Disallow, arguments, json, output)
-        }
-        Command::List(arguments) => list::run(&open(options)?, &arguments, json, output),
-        Command::Status => status::run(&open(options)?, json, output),
-        Command::Stats => stats::run(&open(options)?, json, output),
-        Command::Hosts => hosts::run(&open(options)?, json, output),
-        Command::Why(arguments) => why::run(&open(options)?, &arguments, json, output),
-        Command::Replay(arguments) => replay::run(&open(options)?, &arguments, json, output),
         Command::Feeds(arguments) => feeds::run(options, arguments.command, output),
-        Command::Export(arguments) => export::run(&open(options)?, &arguments, json, output),
+        Command::Export(arguments) => {
+            export::run(&open_or_kept(options)?, &arguments, json, output)
+        }
         Command::Config(_) => config::check(options, output),
         Command::Reload => reload::run(&open(options)?),
     }
@@ -76,12 +88,27 @@ pub fn run(cli: Cli, output: &mut dyn Write) -> Result<Ending> {
 
 /// The filter that the options name.
 fn open(options: &Options) -> Result<Filter> {
-    Ok(Filter {
-        config: Config::load(options.config.as_deref())?,
+    Ok(filter(options, Config::load(options.config.as_deref())?))
+}
+
+/// The same; a mistake in the configuration is said, and that in force is used. For what only shows, or
+/// changes the operator's lists: in an emergency it has to work.
+fn open_or_kept(options: &Options) -> Result<Filter> {
+    let kept = State::new(&options.state_dir).configuration();
+    let config = Config::load_or_kept(options.config.as_deref(), &kept)?;
+    if let Some(stand_in) = &config.stand_in {
+        eprintln!("{}", stand_in.sentence());
+    }
+    Ok(filter(options, config))
+}
+
+fn filter(options: &Options, config: Config) -> Filter {
+    Filter {
+        config,
         state: State::new(&options.state_dir),
         dataplane: Dataplane::new(&options.bpffs),
         object: Object::Shipped,
-    })
+    }
 }
 
 /// Writes one JSON object and ends the line.

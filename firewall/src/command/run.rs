@@ -7,18 +7,21 @@ mod wanted;
 mod watch;
 
 use anyhow::{Context, Result};
+use tracing::error;
 
-use super::{Ending, open};
+use super::{Ending, filter};
 use crate::{
     cli::{Options, Run},
+    config::Config,
     dataplane::Object,
+    state::State,
 };
 use daemon::Daemon;
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(options: &Options, arguments: &Run) -> Result<Ending> {
     start_logging();
-    let mut filter = open(options)?;
+    let mut filter = filter(options, configuration(options)?);
     if arguments.trace_kernel {
         filter.object = Object::Trace;
     }
@@ -34,6 +37,16 @@ pub fn run(options: &Options, arguments: &Run) -> Result<Ending> {
     // (PR_SET_PDEATHSIG), and files are replaced whole or not at all.
     runtime.shutdown_background();
     ended.map(|()| Ending::Success)
+}
+
+/// After a boot, a mistake in the files must not leave the gateway without its filter.
+fn configuration(options: &Options) -> Result<Config> {
+    let kept = State::new(&options.state_dir).configuration();
+    let config = Config::load_or_kept(options.config.as_deref(), &kept)?;
+    if let Some(stand_in) = &config.stand_in {
+        error!("{}; 'firewall reload' then", stand_in.sentence());
+    }
+    Ok(config)
 }
 
 /// Messages go to standard error; a service has its own clock in the journal.

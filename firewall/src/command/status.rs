@@ -212,6 +212,9 @@ fn remarks(
 ) -> Vec<Remark> {
     let fault = |text: String| Remark { fault: true, text };
     let mut remarks = Vec::new();
+    if let Some(stand_in) = &filter.config.stand_in {
+        remarks.push(fault(stand_in.sentence()));
+    }
     if interfaces
         .iter()
         .all(|interface| interface.state == "not attached")

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result};
 use firewall_common::reason::Count;
 use jiff::Timestamp;
+use tracing::warn;
 
 use super::{Filter, Known, Outcome, Wanted, changes, compiled::Compiled};
 use crate::{
@@ -62,6 +63,7 @@ impl<'a> Held<'a> {
             true => (Outcome::NothingAttached, None),
             false => self.refresh(before, &interfaces, known)?,
         };
+        self.keep_configuration(&outcome.0);
         changes::forget(&folded)?;
         Ok(outcome)
     }
@@ -160,6 +162,18 @@ impl<'a> Held<'a> {
             not_dropped: Vec::new(),
             not_retired,
         })
+    }
+
+    /// Keeps the configuration that is in force now, for the time when its files have a mistake. In
+    /// force is in force: that it cannot be written is no failure of this.
+    fn keep_configuration(&self, outcome: &Outcome) {
+        let Filter { config, state, .. } = self.filter;
+        if matches!(outcome, Outcome::NothingAttached) {
+            return;
+        }
+        if let Err(failure) = config.keep(&state.configuration(), self.now) {
+            warn!("a mistake in the configuration would stop commands: {failure:#}");
+        }
     }
 
     /// Whether each interface has an attachment to its own device.

@@ -10,6 +10,7 @@ mod expiry;
 mod force;
 mod groups;
 mod limits;
+mod mistakes;
 mod names;
 mod own_traffic;
 mod refuse;

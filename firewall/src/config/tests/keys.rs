@@ -1,5 +1,7 @@
 //! Groups of feeds, and how new entries wait.
 
+use std::fs;
+
 use super::*;
 
 #[test]
