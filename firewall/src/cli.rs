@@ -17,7 +17,7 @@ use crate::{
 /// XDP packet filter for Linux gateways: drops traffic to and from command-and-control addresses
 /// and names the infected host inside.
 ///
-/// Exit codes: 0 done, or the good answer; 1 the other answer (blocked, not all in force); 2 error;
+/// Exit codes: 0 done, or the good answer; 1 the other answer (blocked, something to look at); 2 error;
 /// 3 stored, but not in force because nothing is attached.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, disable_help_subcommand = true)]

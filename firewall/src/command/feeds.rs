@@ -73,10 +73,12 @@ fn list(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
         "FEED", "MODE", "FORMAT", "ENTRIES", "LEFT OUT", "CHANGED", "CHECKED", "STATE",
     ];
     let mut table = table::table(&header);
+    let held = standing::held(filter)?;
     for feed in filter.config.all_feeds() {
         let meta = filter.state.feed_store(&feed.name).meta()?;
         let waiting = filter.waiting(feed)?;
         let waiting = waiting.as_ref();
+        let held = held.get(&feed.name).copied().unwrap_or_default();
         let troubles = standing::troubles(feed, &meta, waiting, now);
         if json {
             let row = json!({
@@ -88,6 +90,7 @@ fn list(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
                     "until": waiting.ends()?[1],
                 }))),
                 "held_back": waiting.map(Waiting::held_back),
+                "held": held,
                 "entries": meta.copy.as_ref().map(|copy| copy.entries),
                 "format": meta.copy.as_ref().map(|copy| copy.format),
                 "v4": meta.copy.as_ref().map(|copy| copy.v4),
@@ -112,7 +115,7 @@ fn list(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
             number(copy.map(|copy| copy.left_out)).unwrap_or_default(),
             ago(copy.map(|copy| copy.changed_at)),
             ago(meta.checked_at),
-            standing::state(&troubles, &meta, waiting, now),
+            standing::state(&troubles, &meta, waiting, held, now),
         ]);
     }
     let none = filter.config.all_feeds().next().is_none();

@@ -36,7 +36,7 @@ use crate::{
 pub enum Ending {
     /// Done, or the good answer.
     Success = 0,
-    /// The other answer: blocked, or not all in force.
+    /// The other answer: blocked, or something to look at.
     Negative = 1,
     /// Stored, but not in force because nothing is attached.
     NotInForce = 3,

@@ -1,4 +1,4 @@
-//! `status`: is what the files say what the kernel enforces?
+//! `status`: is what the files say what the kernel enforces, and is there anything to look at?
 
 use std::io::Write;
 
@@ -7,8 +7,9 @@ use firewall_common::ledger::Role;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Ending, advice, feeds::standing, table, write_json};
+use super::{Ending, feeds::standing, table, write_json};
 use crate::{
+    config::Config,
     dataplane::{Hook, Link, is_own},
     feed::store::Stalled,
     filter::Filter,
@@ -19,12 +20,18 @@ use crate::{
     state,
 };
 
+mod troubles;
+
+use troubles::{Weight, remarks};
+
 /// The whole answer.
 #[derive(Debug, Serialize)]
 struct Status {
     /// Every configured interface enforces the current files.
     enforcing: bool,
-    /// What is wrong or worth knowing, for people.
+    /// What the operator has to look at, for people.
+    troubles: Vec<String>,
+    /// What else is worth knowing, likewise.
     remarks: Vec<String>,
     running: Option<i32>,
     generation: Option<u32>,
@@ -52,21 +59,25 @@ struct Feed {
     mode: &'static str,
     entries: Option<usize>,
     stalled: Option<Stalled>,
+    /// Entries that protect lists hold for the operator.
+    held: usize,
     /// All that is wrong with it, in a line.
     state: String,
+    /// What the operator has to look at, for people.
+    #[serde(skip)]
+    trouble: Option<String>,
 }
 
-/// Prints the status. Negative unless every configured interface enforces the current files.
+/// Prints the status. Negative if there is anything that the operator has to look at.
 pub fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending> {
     let status = read(filter)?;
     match json {
         true => write_json(output, &status)?,
         false => write!(output, "{}", status.text(Timestamp::now()))?,
     }
-    Ok(if status.enforcing {
-        Ending::Success
-    } else {
-        Ending::Negative
+    Ok(match status.troubles.is_empty() {
+        true => Ending::Success,
+        false => Ending::Negative,
     })
 }
 
@@ -80,16 +91,22 @@ fn read(filter: &Filter) -> Result<Status> {
     let network = our_network(record.as_ref())?;
     let interfaces = interfaces(filter, record.as_ref(), network.as_ref())?;
     let in_kernel = (record.as_ref(), network.as_ref());
-    let remarks = remarks(filter, in_kernel, &inputs, &interfaces, now);
+    let feeds = feeds(filter, now)?;
+    let mut said = remarks(filter, in_kernel, &inputs, &interfaces, now);
+    let enforcing = !said.iter().any(|it| it.weight == Weight::Fault);
+    said.extend(troubles::of_feeds(&feeds));
+    let (notes, troubles): (Vec<_>, Vec<_>) =
+        said.into_iter().partition(|it| it.weight == Weight::Note);
     Ok(Status {
-        enforcing: !remarks.iter().any(|remark| remark.fault),
-        remarks: remarks.into_iter().map(|remark| remark.text).collect(),
+        enforcing,
+        troubles: troubles.into_iter().map(|it| it.text).collect(),
+        remarks: notes.into_iter().map(|it| it.text).collect(),
         running: filter.state.running(),
         generation: record.as_ref().map(|record| record.number),
         installed: record.as_ref().map(|record| record.created),
         entries: record.as_ref().map(|record| record.entries),
         interfaces,
-        feeds: feeds(filter, now)?,
+        feeds,
         blocked: lists.block.live(now).count(),
         allowed: lists.allow.live(now).count(),
         ssh_peers: peers.map(|fact| fact.prefix.addr().to_string()).collect(),
@@ -179,127 +196,54 @@ fn interface(
 }
 
 fn feeds(filter: &Filter, now: Timestamp) -> Result<Vec<Feed>> {
+    let held = standing::held(filter)?;
+    let in_force_since = Config::kept_since(&filter.state.configuration());
     filter
         .config
         .all_feeds()
         .map(|feed| {
             let meta = filter.state.feed_store(&feed.name).meta()?;
             let waiting = filter.waiting(feed)?;
+            let held = held.get(&feed.name).copied().unwrap_or_default();
             let troubles = standing::troubles(feed, &meta, waiting.as_ref(), now);
             Ok(Feed {
-                state: standing::state(&troubles, &meta, waiting.as_ref(), now),
+                state: standing::state(&troubles, &meta, waiting.as_ref(), held, now),
                 name: feed.name.to_string(),
                 mode: feed.mode.as_str(),
+                trouble: troubles::of_feed(feed, &meta, &troubles, in_force_since, now),
                 entries: meta.copy.map(|copy| copy.entries),
                 stalled: meta.stalled,
+                held,
             })
         })
         .collect()
 }
 
-/// Something worth saying; a fault means that the files are not in force everywhere.
-struct Remark {
-    fault: bool,
-    text: String,
-}
-
-fn remarks(
-    filter: &Filter,
-    (record, network): (Option<&Record>, Option<&Network>),
-    inputs: &Inputs,
-    interfaces: &[Interface],
-    now: Timestamp,
-) -> Vec<Remark> {
-    let fault = |text: String| Remark { fault: true, text };
-    let mut remarks = Vec::new();
-    if let Some(stand_in) = &filter.config.stand_in {
-        remarks.push(fault(stand_in.sentence()));
-    }
-    if interfaces
-        .iter()
-        .all(|interface| interface.state == "not attached")
-    {
-        remarks.push(fault("nothing is attached; run 'firewall run'".to_owned()));
-        return remarks;
-    }
-    for interface in interfaces
-        .iter()
-        .filter(|interface| interface.state != "attached")
-    {
-        let Interface { name, state, .. } = interface;
-        let what_to_do = match filter.state.running() {
-            Some(_) => "the live 'firewall run' attaches it once it is there",
-            None => "'firewall run' attaches it",
-        };
-        remarks.push(fault(format!("{name}: {state}; {what_to_do}")));
-    }
-    match record {
-        None => remarks.push(fault(
-            "interfaces run different generations; 'firewall reload' brings them together".into(),
-        )),
-        Some(record) => {
-            if let Some(text) = difference(filter, record, inputs, now) {
-                remarks.push(fault(text));
-            }
-            let shared = advice::shared(record);
-            let groups = filter.config.too_small_groups();
-            remarks.extend(
-                shared
-                    .into_iter()
-                    .chain(groups)
-                    .map(|text| Remark { fault: false, text }),
-            );
-            let advice = network
-                .map(|network| advice::advice(record, network))
-                .unwrap_or_default();
-            remarks.extend(advice.into_iter().map(|text| Remark { fault: false, text }));
-        }
-    }
-    remarks
-}
-
-/// Why what is in force is not what the files say, if so.
-fn difference(filter: &Filter, record: &Record, inputs: &Inputs, now: Timestamp) -> Option<String> {
-    if inputs.digest(now) == record.inputs {
-        return None;
-    }
-    let lists = [&inputs.lists.block, &inputs.lists.allow];
-    let expired = lists
-        .iter()
-        .flat_map(|list| list.entries.values())
-        .filter(|note| note.expired(now))
-        .count();
-    Some(match (expired, filter.state.running()) {
-        (1.., None) => format!(
-            "{expired} entries are expired, still in force, because no 'firewall run' is live; \
-             'firewall reload' takes them out"
-        ),
-        _ => "the files changed since; 'firewall reload' puts them in force".to_owned(),
-    })
-}
-
 impl Status {
     /// Not to enforce what the files say is not the same as not to enforce.
-    fn headline(&self) -> &'static str {
+    fn headline(&self) -> String {
         let attached = self
             .interfaces
             .iter()
             .any(|interface| interface.state == "attached");
-        match (self.enforcing, attached) {
+        let enforcing = match (self.enforcing, attached) {
             (true, _) => "enforcing",
             (false, true) => "enforcing, but NOT all that the files say",
             (false, false) => "NOT enforcing",
+        };
+        match self.troubles.len() {
+            0 => enforcing.to_owned(),
+            count => format!("{enforcing}; {}:", table::count(count, "trouble")),
         }
     }
 
     fn text(&self, now: Timestamp) -> String {
-        let mut text = format!(
-            "{}
-",
-            self.headline()
-        );
+        let mut text = format!("{}\n", self.headline());
+        for trouble in &self.troubles {
+            text.push_str(&format!("  {trouble}\n"));
+        }
         for remark in &self.remarks {
-            text.push_str(&format!("  {remark}\n"));
+            text.push_str(&format!("note: {remark}\n"));
         }
         if let (Some(generation), Some(installed), Some(entries)) =
             (self.generation, self.installed, self.entries)
@@ -312,7 +256,7 @@ impl Status {
         }
         text.push_str(&match self.running {
             Some(process) => format!("run: live (process {process})\n"),
-            None => "run: not live; feeds are not refreshed\n".to_owned(),
+            None => "run: not live\n".to_owned(),
         });
         text.push_str(&format!(
             "local list: {} blocked, {} allowed\n",

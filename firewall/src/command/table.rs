@@ -49,6 +49,16 @@ pub fn number(value: u64) -> String {
     text
 }
 
+/// How many there are of something: `1 entry`, `2,000 entries`.
+pub fn count(number: usize, one: &str) -> String {
+    let digits = self::number(number as u64);
+    match (number, one.strip_suffix('y')) {
+        (1, _) => format!("{digits} {one}"),
+        (_, Some(stem)) => format!("{digits} {stem}ies"),
+        (_, None) => format!("{digits} {one}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +67,13 @@ mod tests {
     fn digits_are_grouped_from_the_right() {
         let written: Vec<String> = [0, 999, 1_000, 1_234_567].map(number).into();
         assert_eq!(written, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let counted = [(1, "feed"), (0, "feed"), (2_000, "entry"), (1, "entry")];
+        let written = counted.map(|(number, one)| count(number, one));
+        assert_eq!(written, ["1 feed", "0 feeds", "2,000 entries", "1 entry"]);
     }
 
     #[test]

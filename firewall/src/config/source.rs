@@ -124,6 +124,12 @@ impl Config {
         Some((Self::of(source).ok()?, since))
     }
 
+    /// Since when the configuration is in force that is kept in the file `kept`.
+    pub fn kept_since(kept: &Path) -> Option<Timestamp> {
+        let kept: Kept = read_json(kept).ok()??;
+        Some(kept.since)
+    }
+
     /// Keeps the files that this was read from as those in force at `now`, in the file `path`. They may
     /// have keys in them: only the owner of the folder reads it.
     ///

@@ -309,6 +309,19 @@ fn what_a_protect_list_has_is_held_unless_a_port_says_what_is_meant() {
     let row = run(&product, &["feeds", "show", "mine", "--json"]).stdout;
     let row: Value = serde_json::from_str(&row).unwrap();
     assert_eq!(row["in_force"]["held"], json!({"dns": 2}));
+    for (command, words) in [
+        ("feeds", "good; 2 entries held for you\n"),
+        ("status", "good; 2 entries held for you\n"),
+        (
+            "status",
+            "note: feed mine: 2 entries held for you by protect",
+        ),
+    ] {
+        let said = run(&product, &[command]).stdout;
+        assert!(said.contains(words), "{command}: {said}");
+    }
+    let rows = run(&product, &["feeds", "--json"]).stdout;
+    assert_eq!(rows.matches("\"held\":2,").count(), 1, "{rows}");
 
     // The operator may let all of the feed through.
     product

@@ -274,7 +274,7 @@ fn status_without_anything_attached_is_the_other_answer() {
     assert_eq!(said.code, 1);
     assert!(
         said.stdout
-            .starts_with("NOT enforcing\n  nothing is attached; run 'firewall run'\n"),
+            .starts_with("NOT enforcing; 1 trouble:\n  nothing is attached; run 'firewall run'\n"),
         "{}",
         said.stdout
     );

@@ -159,7 +159,7 @@ fn what_somebody_writes_into_a_copy_is_not_put_in_force() {
     };
     // The text was parsed when it came, and nobody parses it again.
     overwrite("feeds/test", b"\n203.0.114.0/24\n");
-    assert_eq!(scene.run(&["status"]).code, 0);
+    assert!(scene.all_in_force());
     scene.done(&["block", "192.0.2.1"]);
     assert_eq!(verdict("203.0.114.7"), "not-blocked");
     // The records are damaged: what is in force stays, and a change that needs them says so.
@@ -247,12 +247,12 @@ fn a_feed_that_is_too_old_leaves_and_comes_back_with_the_next_fetch() {
         meta["copy"]["fetched_at"] = "2026-01-01T00:00:00Z".into();
         fs::write(&path, meta.to_string()).unwrap();
         // What is in force is what the files say by then, or not.
-        assert_eq!(scene.run(&["status"]).code, i32::from(leaves));
+        assert_eq!(scene.all_in_force(), !leaves);
         let state = scene.status()["feeds"][0]["state"].clone();
         let word = if leaves { "expired since" } else { "old since" };
         assert!(state.as_str().unwrap().starts_with(word), "{state}");
         scene.done(&["block", "192.0.2.1"]);
-        assert_eq!(scene.run(&["status"]).code, 0);
+        assert!(scene.all_in_force());
         assert_eq!(scene.drops("203.0.113.7"), !leaves);
         let why = scene.json(&["why", "203.0.113.7"]).remove(0);
         assert_eq!(why["agrees"], true, "{why}");

@@ -96,6 +96,11 @@ impl Scene {
         self.json(&["status"]).remove(0)
     }
 
+    /// Whether the kernel enforces what the files say, whatever else there is to look at.
+    pub fn all_in_force(&self) -> bool {
+        self.status()["enforcing"] == true
+    }
+
     /// Whether packets to and from `address` are dropped; both ways must say the same.
     pub fn drops(&mut self, address: &str) -> bool {
         let out = self.probe.reaches(address).unwrap();

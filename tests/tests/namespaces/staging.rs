@@ -142,9 +142,8 @@ fn a_network_that_many_inside_hosts_call_is_held_back_until_it_is_accepted() {
     call(&mut scene, 2, NEW[0]);
     called_in_vain(&mut scene);
     eventually("they are judged", || feed(&scene)["waiting"].is_null());
-    eventually("what is judged is in force", || {
-        scene.run(&["status"]).code == 0
-    });
+    eventually("what is judged is in force", || scene.all_in_force());
+    assert_eq!(scene.run(&["status"]).code, 1, "somebody has to look");
     scene.done(&["unblock", NEW[1]]);
     assert!(scene.drops(NEW[1]), "it goes on");
     assert!(!scene.drops(NEW[0]), "it is held back");

@@ -169,7 +169,11 @@ impl Shown {
         (meta, waiting): (&Meta, Option<&Waiting>),
         now: Timestamp,
     ) -> String {
-        let state = state(&self.troubles, meta, waiting, now);
+        let held = self
+            .in_force
+            .as_ref()
+            .map_or(0, |it| it.held.values().sum());
+        let state = state(&self.troubles, meta, waiting, held, now);
         let mut lines = vec![
             format!("{}: {state}", self.name),
             format!("  from         {}", self.location),
@@ -202,7 +206,7 @@ impl Shown {
             lines.push(format!("in quarantine: {}", file.quarantine().display()));
             lines.extend(quarantined.lines(now));
         }
-        if self.in_force.as_ref().is_some_and(|it| !it.held.is_empty()) {
+        if held > 0 {
             lines.push(format!(
                 "to do (held): 'firewall block' those that are bad; hold = false on {} lets all \
                  of its entries through",

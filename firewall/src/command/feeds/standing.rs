@@ -1,12 +1,21 @@
 //! How a feed stands: what is wrong with it, and what to do about that.
 
+use std::collections::BTreeMap;
+
+use anyhow::Result;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::table;
 use crate::{
     config::{Feed, WhenOld},
-    feed::{stage::Waiting, store::Meta},
+    feed::{
+        guard::hold::Hold,
+        stage::Waiting,
+        store::{Meta, Name},
+    },
+    filter::Filter,
+    inputs::{Inputs, StoredFeed},
 };
 
 /// One thing that is wrong with a feed.
@@ -77,12 +86,28 @@ fn held_back(feed: &Feed, waiting: &Waiting) -> Option<Trouble> {
     })
 }
 
+/// How many entries of each feed protect lists hold for the operator. A copy that is damaged has none:
+/// whoever compiles it says so.
+pub fn held(filter: &Filter) -> Result<BTreeMap<Name, usize>> {
+    let inputs = Inputs::read(&filter.config, &filter.state)?;
+    if inputs.protect.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let lists = inputs.protect_lists(|_| Ok(()))?;
+    let hold = Hold::new(&lists);
+    let held = |stored: &StoredFeed| {
+        let guarded = stored.held(&inputs.protected, &hold).ok()?;
+        Some((stored.feed.name.clone(), guarded.held.values().sum()))
+    };
+    Ok(inputs.feeds.iter().filter_map(held).collect())
+}
+
 /// What waits and until when, in words.
 pub fn waits(waiting: &Waiting, now: Timestamp) -> Option<String> {
     let [_, last] = waiting.ends()?;
     let who = match waiting.entries() {
         1 => "1 entry waits".to_owned(),
-        count => format!("{} entries wait", table::number(count as u64)),
+        count => format!("{} wait", table::count(count, "entry")),
     };
     Some(match last > now {
         true => format!("{who} until {last:.0}"),
@@ -119,11 +144,12 @@ fn old(feed: &Feed, meta: &Meta, now: Timestamp) -> Option<Trouble> {
     })
 }
 
-/// The state of a feed in a line.
+/// The state of a feed in a line; protect lists hold so many of its entries.
 pub fn state(
     troubles: &[Trouble],
     meta: &Meta,
     waiting: Option<&Waiting>,
+    held: usize,
     now: Timestamp,
 ) -> String {
     let one = |it: &Trouble| {
@@ -140,6 +166,7 @@ pub fn state(
         (troubles, _) => troubles.iter().map(one).collect(),
     };
     said.extend(waiting.and_then(|waiting| waits(waiting, now)));
+    said.extend((held > 0).then(|| format!("{} held for you", table::count(held, "entry"))));
     said.join("; ")
 }
 
@@ -213,7 +240,7 @@ mod tests {
             let text = format!("[[feed]]\nname = 'box'\npath = '/list'\n{keys}\n");
             let config = Config::parse(&text, "firewall.toml").unwrap();
             let troubles = troubles(&config.feeds[0], &meta, None, now);
-            let said = state(&troubles, &meta, None, now);
+            let said = state(&troubles, &meta, None, 0, now);
             assert!(
                 expected.iter().all(|part| said.contains(part)),
                 "{keys}: {said}"
