@@ -14,7 +14,12 @@ use crate::{
     filter::Filter,
     inputs::{Inputs, StoredFeed, read_lists},
     local::Note,
+    subject::Subject,
 };
+
+mod agreeing;
+
+use agreeing::Agreeing;
 
 /// Prints the local lists, one feed, or everything.
 pub fn run(
@@ -99,34 +104,60 @@ fn write_feeds(
 ) -> Result<()> {
     let lists = inputs.protect_lists(Err)?;
     let hold = Hold::new(&lists);
+    let agreeing = Agreeing::read(inputs, feeds, &hold, Timestamp::now())?;
     let mut feeds = feeds.iter();
     feeds.try_for_each(|stored| {
-        write_feed(output, stored, stored.held(&inputs.protected, &hold)?, json)
+        let guarded = stored.held(&inputs.protected, &hold)?;
+        write_feed(output, stored, &guarded, &agreeing, json)
     })
 }
 
-/// What the guard lets through of a feed: prefix, feed and mode in each line.
-fn write_feed(
-    output: &mut dyn Write,
-    stored: &StoredFeed,
-    Guarded { v4, v6, .. }: Guarded,
-    json: bool,
-) -> Result<()> {
+/// An entry of a feed.
+struct Entry {
+    subject: Subject,
+    line: u32,
+    /// Whether it is only monitored because it is new or held back.
+    waits: bool,
+}
+
+/// What the guard lets through of a feed.
+fn entries<'a>(
+    stored: &'a StoredFeed,
+    Guarded { v4, v6, .. }: &'a Guarded,
+) -> impl Iterator<Item = Entry> + 'a {
     let v4 = v4.iter().map(|it| (it.subject(), it.line));
     let v6 = v6.iter().map(|it| (it.subject(), it.line));
-    for (subject, line) in v4.chain(v6) {
-        let Some(mut subject) = subject else {
-            continue;
-        };
+    v4.chain(v6).filter_map(|(subject, line)| {
+        let mut subject = subject?;
         if stored.ports() == Ports::Address {
             subject.port = None;
         }
         let waiting = stored.waiting();
-        let mode = match waiting.and_then(|it| it.standing(subject.prefix.into())) {
-            Some(_) => Mode::Monitor.as_str(),
-            None => stored.feed.mode.as_str(),
+        let standing = waiting.and_then(|it| it.standing(subject.prefix.into()));
+        Some(Entry {
+            subject,
+            line,
+            waits: standing.is_some(),
+        })
+    })
+}
+
+/// Prefix, feed and mode in each line.
+fn write_feed(
+    output: &mut dyn Write,
+    stored: &StoredFeed,
+    guarded: &Guarded,
+    agreeing: &Agreeing,
+    json: bool,
+) -> Result<()> {
+    let (feed, group) = (&stored.feed.name, stored.feed.must_agree());
+    for entry in entries(stored, guarded) {
+        let Entry { subject, line, .. } = entry;
+        let agree = group.is_none_or(|group| agreeing.is_enough(group, subject));
+        let mode = match entry.waits || !agree {
+            true => Mode::Monitor.as_str(),
+            false => stored.feed.mode.as_str(),
         };
-        let feed = &stored.feed.name;
         if json {
             let row = json!({ "list": feed, "prefix": subject, "mode": mode, "line": line });
             write_json(output, &row)?;

@@ -67,8 +67,12 @@ fn an_address_is_dropped_while_two_feeds_agree() {
     );
     let exported = |scene: &Scene| scene.done(&["export"]).lines().skip(1).collect::<String>();
     assert_eq!(exported(&scene), "");
+    let modes = |scene: &Scene, feed| scene.done(&["list", "--feed", feed]);
+    assert!(!modes(&scene, "one").contains("enforce"));
 
     lists(&scene, "two", &SHARED);
+    assert!(modes(&scene, "one").contains("203.0.113.0/24 one monitor\n"));
+    assert!(modes(&scene, "two").contains("203.0.113.7/32 two enforce\n"));
     for address in SHARED {
         assert!(scene.drops(address), "two list {address}");
         let why = scene.run(&["why", address]);

@@ -100,11 +100,14 @@ fn a_new_network_is_monitored_for_a_while_and_then_dropped() {
             .done(&["feeds"])
             .contains("good; 2 entries wait until 2")
     );
-    assert!(
-        scene
-            .done(&["feeds", "show", "list"])
-            .contains("2 entries wait until 2")
-    );
+    let shown = scene.done(&["feeds", "show", "list"]);
+    let words = [
+        "2 entries wait until 2",
+        "  waits        198.51.0.0/16 until 2",
+    ];
+    assert!(words.iter().all(|it| shown.contains(it)), "{shown}");
+    let row = &scene.json(&["feeds", "show", "list"])[0]["waiting_entries"];
+    assert_eq!(row.as_array().unwrap().len(), 2, "{row}");
     assert!(
         scene
             .done(&["list", "--feed", "list"])

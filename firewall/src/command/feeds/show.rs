@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, io::Write};
 
 use anyhow::{Result, bail};
+use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -18,7 +19,7 @@ use crate::{
         fetch::Version,
         format::Format,
         guard::{Action, Finding, coverage::coverage, hold::Hold},
-        stage::{HeldBack, Waiting},
+        stage::{HeldBack, Standing, Waiting},
         store::{GoodCopy, Meta},
     },
     filter::Filter,
@@ -47,6 +48,8 @@ struct Shown {
     sizes: Vec<usize>,
     /// New entries that are only monitored, for people.
     waiting: Option<String>,
+    /// Those that are new, those that go on soonest first.
+    waiting_entries: Vec<WaitingEntry>,
     /// Those that stay monitored.
     held_back: Vec<HeldBack>,
     /// What is left out of the good copy and subtracted from it, by what is protected now.
@@ -65,6 +68,13 @@ struct Copy {
     v4: usize,
     v6: usize,
     rejected: usize,
+}
+
+/// An entry that waits.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct WaitingEntry {
+    until: Timestamp,
+    entry: IpNet,
 }
 
 /// What the guard makes of the good copy.
@@ -96,7 +106,8 @@ pub(super) fn run(
     let meta = filter.state.feed_store(&feed.name).meta()?;
     let waiting = filter.waiting(feed)?;
     let waiting = waiting.as_ref();
-    let shown = Shown::new(feed, (&meta, waiting), in_force(filter, feed)?, now);
+    let mut shown = Shown::new(feed, (&meta, waiting), in_force(filter, feed)?, now);
+    shown.waiting_entries = waiting_entries(filter, feed)?;
     match json {
         true => write_json(output, &shown)?,
         false => write!(
@@ -109,6 +120,30 @@ pub(super) fn run(
         true => Ending::Success,
         false => Ending::Negative,
     })
+}
+
+fn waiting_entries(filter: &Filter, feed: &Feed) -> Result<Vec<WaitingEntry>> {
+    let stored = StoredFeed::read(feed, &filter.state)?;
+    let (Some(stored), Some(waiting)) = (&stored, stored.as_ref().and_then(StoredFeed::waiting))
+    else {
+        return Ok(Vec::new());
+    };
+    if waiting.entries() == 0 {
+        return Ok(Vec::new());
+    }
+    let all = stored.records()?.prefixes();
+    let waits = all.filter_map(|(prefix, _)| match waiting.standing(prefix)? {
+        Standing::Waits(until) => Some(WaitingEntry {
+            until,
+            entry: prefix.net()?,
+        }),
+        Standing::HeldBack(_) => None,
+    });
+    let mut waits: Vec<WaitingEntry> = waits.collect();
+    waits.sort_unstable();
+    // A prefix has a record for each of its ports.
+    waits.dedup();
+    Ok(waits)
 }
 
 fn in_force(filter: &Filter, feed: &Feed) -> Result<Option<InForce>> {
@@ -157,6 +192,7 @@ impl Shown {
             quarantined: meta.quarantined.as_ref().map(|it| Copy::of(&it.copy)),
             sizes: meta.sizes.iter().copied().collect(),
             waiting: waiting.and_then(|waiting| waits(waiting, now)),
+            waiting_entries: Vec::new(),
             held_back: waiting.map_or(Vec::new(), |waiting| waiting.held_back().to_vec()),
             in_force,
         }
@@ -194,6 +230,7 @@ impl Shown {
         if let Some(in_force) = &self.in_force {
             lines.extend(in_force.lines());
         }
+        lines.extend(self.waiting_lines());
         lines.extend(self.held_back.iter().take(SHOWN).map(|held| {
             let since = table::ago(held.since, now);
             format!(
@@ -216,6 +253,19 @@ impl Shown {
         let advice = self.troubles.iter();
         lines.extend(advice.map(|it| format!("to do ({}): {}", it.state, it.advice)));
         lines.join("\n") + "\n"
+    }
+}
+
+impl Shown {
+    fn waiting_lines(&self) -> Vec<String> {
+        let all = self.waiting_entries.iter();
+        let line = |it: &WaitingEntry| format!("  waits        {} until {:.0}", it.entry, it.until);
+        let mut lines: Vec<String> = all.take(SHOWN).map(line).collect();
+        if let Some(more @ 1..) = self.waiting_entries.len().checked_sub(SHOWN) {
+            let more = table::number(more as u64);
+            lines.push(format!("    and {more} more; --json has all"));
+        }
+        lines
     }
 }
 
