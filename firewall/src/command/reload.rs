@@ -28,12 +28,16 @@ pub fn run(filter: &Filter) -> Result<Ending> {
     let outcome = filter.enforce(Wanted::Exactly(interfaces), Known::default())?;
     match &outcome {
         Outcome::Installed { record, .. } => eprintln!("generation {} is in force", record.number),
-        Outcome::Unchanged(_) => eprintln!("what the files say was in force already"),
+        Outcome::Unchanged(_) => {
+            eprintln!("the configuration is read; nothing had to change in the kernel");
+        }
         Outcome::NothingAttached => {}
     }
     if let Some(process) = running {
         hang_up(process)?;
-        eprintln!("'firewall run' (process {process}) reads the configuration again");
+        eprintln!(
+            "'firewall run' (process {process}) is told, and fetches feeds by it from now on"
+        );
     }
     Ok(ending(&outcome))
 }

@@ -105,7 +105,12 @@ fn a_start_with_a_mistake_in_the_configuration_goes_on_with_what_was_in_force() 
     assert!(scene.drops(LISTED));
     assert!(scene.run(&["status"]).stdout.contains(MISTAKE));
     scene.mend();
-    scene.done(&["reload"]);
+    let said = scene.run(&["reload"]).stderr;
+    let words = [
+        "nothing had to change in the kernel",
+        "is told, and fetches",
+    ];
+    assert!(words.iter().all(|it| said.contains(it)), "{said}");
     eventually("the mistake is forgotten", || {
         scene.run(&["status"]).code == 0
     });
