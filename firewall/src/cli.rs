@@ -11,7 +11,7 @@ use crate::{
         format::{Column, Format, Options as FormatOptions, Separator},
         store::Name,
     },
-    subject::Subject,
+    subject::{Subject, parse_address},
 };
 
 /// XDP packet filter for Linux gateways: drops traffic to and from command-and-control addresses
@@ -166,8 +166,8 @@ pub struct List {
 /// `why`
 #[derive(Debug, Args)]
 pub struct Why {
-    /// Addresses to explain
-    #[arg(value_name = "ADDRESS", required = true)]
+    /// Addresses to explain, without ports
+    #[arg(value_name = "ADDRESS", required = true, value_parser = parse_address)]
     pub addresses: Vec<IpAddr>,
 }
 

@@ -110,6 +110,20 @@ impl FromStr for Subject {
     }
 }
 
+/// Reads an address alone.
+///
+/// # Errors
+/// It is none; where it has a port, it is said how to ask.
+pub fn parse_address(text: &str) -> Result<IpAddr> {
+    match (text.parse(), parse_port(text)) {
+        (Ok(address), _) => Ok(address),
+        (_, Some((address, _))) => {
+            bail!("leave the port out: the answer for {address} also says which ports are blocked")
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
 /// Reads `192.0.2.7:4444`, `192.0.2.7:4444/tcp`, `[2001:db8::7]:4444/udp`; `None` if it is none.
 pub fn parse_port(text: &str) -> Option<(IpAddr, Port)> {
     let (address, port) = text.rsplit_once(':')?;

@@ -5,7 +5,7 @@ use std::{io::Write, path::Path};
 use anyhow::Result;
 use serde_json::json;
 
-use super::{Ending, write_json};
+use super::{Ending, table, write_json};
 use crate::{
     cli::Options,
     config::{Config, DEFAULT_PATH},
@@ -29,9 +29,9 @@ pub fn check(options: &Options, output: &mut dyn Write) -> Result<Ending> {
     } else if path.exists() {
         writeln!(
             output,
-            "{}: valid, {} feeds",
+            "{}: valid, {}",
             path.display(),
-            config.feeds.len()
+            table::count(config.feeds.len(), "feed")
         )?;
     } else {
         writeln!(

@@ -271,9 +271,9 @@ pub fn findings(copy: &GoodCopy) -> Vec<String> {
     let all = copy.left_out + copy.subtracted;
     let mut lines: Vec<String> = copy.findings.iter().take(SAID).map(finding_text).collect();
     if copy.rejected > 0 {
-        let rejected = table::number(copy.rejected as u64);
         lines.push(format!(
-            "{rejected} lines are no entries; 'firewall feeds parse' shows them"
+            "lines that are no entries: {}; 'firewall feeds parse' shows them",
+            table::number(copy.rejected as u64)
         ));
     }
     if all > SAID {
@@ -326,9 +326,9 @@ fn say(feed: &Feed, outcome: &Outcome, json: bool, output: &mut dyn Write) -> Re
             };
             writeln!(
                 output,
-                "{}: {word}, {} entries{note}",
+                "{}: {word}, {}{note}",
                 feed.name,
-                table::number(entries as u64)
+                table::count(entries, "entry")
             )?;
         }
         (None, Some(reason)) => {

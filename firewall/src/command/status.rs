@@ -248,10 +248,10 @@ impl Status {
         if let (Some(generation), Some(installed), Some(entries)) =
             (self.generation, self.installed, self.entries)
         {
-            let entries = table::number(entries as u64);
+            let entries = table::count(entries, "entry");
             let age = table::ago(installed, now);
             text.push_str(&format!(
-                "generation {generation}: {entries} entries, installed {age}\n"
+                "generation {generation}: {entries}, installed {age}\n"
             ));
         }
         text.push_str(&match self.running {

@@ -16,19 +16,25 @@ pub fn text(table: &Table) -> String {
     lines.collect()
 }
 
-/// How long ago, in the largest unit that fits: `3h ago`.
+/// How long ago, in its two largest units as systemd says it: `3h 5min ago`.
 pub fn ago(time: Timestamp, now: Timestamp) -> String {
+    const UNITS: [(i64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
     let seconds = now.duration_since(time).as_secs();
-    match seconds {
-        ..1 => "just now".to_owned(),
-        1..120 => format!("{seconds}s ago"),
-        120..7_200 => format!("{}m ago", seconds / 60),
-        7_200..172_800 => format!("{}h ago", seconds / 3_600),
-        _ => format!("{}d ago", seconds / 86_400),
+    let Some(largest) = UNITS.iter().position(|(length, _)| seconds >= *length) else {
+        return "just now".to_owned();
+    };
+    let mut rest = seconds;
+    let mut words = String::new();
+    for (length, unit) in UNITS.iter().skip(largest).take(2) {
+        if rest >= *length {
+            words.push_str(&format!("{}{unit} ", rest / length));
+        }
+        rest %= length;
     }
+    words + "ago"
 }
 
-/// How soon, in the largest unit that fits: `in 3h`.
+/// How soon, likewise: `in 3h 5min`.
 pub fn until(time: Timestamp, now: Timestamp) -> String {
     match ago(now, time).strip_suffix(" ago") {
         Some(wait) => format!("in {wait}"),
@@ -77,12 +83,16 @@ mod tests {
     }
 
     #[test]
-    fn an_age_has_one_unit() {
+    fn an_age_has_its_two_largest_units() {
         let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
         let age = |text: &str| ago(text.parse().unwrap(), now);
         assert_eq!(age("2026-11-23T12:00:00Z"), "just now");
         assert_eq!(age("2026-11-23T11:59:01Z"), "59s ago");
-        assert_eq!(age("2026-11-23T09:30:00Z"), "2h ago");
+        assert_eq!(age("2026-11-23T11:58:02Z"), "1min 58s ago");
+        assert_eq!(age("2026-11-23T09:30:01Z"), "2h 29min ago");
+        assert_eq!(age("2026-11-23T11:00:00Z"), "1h ago");
+        assert_eq!(age("2026-11-22T11:59:00Z"), "1d ago");
+        assert_eq!(age("2026-11-23T13:00:00Z"), "just now");
         assert_eq!(age("2026-11-20T12:00:00Z"), "3d ago");
     }
 }

@@ -304,10 +304,15 @@ fn in_words(standing: Standing, stored: &StoredFeed) -> String {
 /// Which rule keeps the entry on `line` out of force, if it is one of the findings that are kept.
 fn why_left_out(guarded: &Guarded, line: u32) -> String {
     let mut findings = guarded.findings.iter();
-    let held = findings.find(|it| it.line == line && it.action == Action::Held);
-    held.map_or("left out: too wide, or protected".to_owned(), |held| {
-        format!("held for you: the protect list {} has it", held.rule)
-    })
+    let found = findings.find(|it| it.line == line && it.action != Action::Subtracted);
+    match found {
+        Some(it) if it.action == Action::Held => {
+            format!("held for you: the protect list {} has it", it.rule)
+        }
+        Some(it) if it.rule.starts_with("wider") => format!("left out: it is {}", it.rule),
+        Some(it) => format!("left out: all of it is protected ({})", it.rule),
+        None => "left out: too wide, or protected".to_owned(),
+    }
 }
 
 /// Allow beats drop beats monitor. What is said of ports alone is not said of the address.
@@ -338,9 +343,10 @@ impl Answer {
             text.push('\n');
         }
         if let Some(last) = self.hits.last_seen {
-            let packets = table::number(self.hits.packets);
+            let packets = usize::try_from(self.hits.packets).unwrap_or(usize::MAX);
+            let packets = table::count(packets, "packet");
             text.push_str(&format!(
-                "  {packets} packets seen, last {}\n",
+                "  {packets} seen, last {}\n",
                 table::ago(last, now)
             ));
         }

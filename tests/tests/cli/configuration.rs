@@ -34,7 +34,7 @@ fn a_valid_configuration_is_said_to_be_valid() {
     assert_eq!(said.code, 0);
     assert_eq!(
         said.stdout,
-        format!("{}: valid, 1 feeds\n", product.configuration().display())
+        format!("{}: valid, 1 feed\n", product.configuration().display())
     );
 }
 

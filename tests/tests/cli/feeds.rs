@@ -125,7 +125,8 @@ fn an_update_says_what_changed_and_why_names_the_feed() {
     let said = run(&product, &["why", "10.0.0.1"]);
     assert_eq!(said.code, 0);
     assert!(
-        said.stdout.contains("left out: too wide, or protected"),
+        said.stdout
+            .contains("left out: all of it is protected (special)"),
         "{}",
         said.stdout
     );

@@ -265,6 +265,11 @@ fn why_says_who_blocks_and_ends_accordingly() {
         &["why", "example.org"],
         "invalid value 'example.org'",
     );
+    refused(
+        &product,
+        &["why", "203.0.113.7:443"],
+        "leave the port out: the answer for 203.0.113.7 also says which ports are blocked",
+    );
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn a_redirect_leads_nowhere_inside_unless_the_feed_is_internal() {
         let url = format!("http://{PUBLIC}:8080/{path}");
         let (said, asked) = internet.update(&url, "", &[]);
         match why {
-            "" => assert!(said.contains("changed, 1 entries"), "{path}: {said}"),
+            "" => assert!(said.contains("changed, 1 entry"), "{path}: {said}"),
             why => {
                 assert!(
                     said.contains(why) && said.contains("set internal = true"),
@@ -163,7 +163,7 @@ fn a_redirect_leads_nowhere_inside_unless_the_feed_is_internal() {
             }
         }
         let (said, _) = internet.update(&url, "internal = true\n", &[]);
-        assert!(said.contains("changed, 1 entries"), "{path}: {said}");
+        assert!(said.contains("changed, 1 entry"), "{path}: {said}");
     }
 }
 
@@ -175,20 +175,20 @@ fn a_proxy_may_be_inside_and_leads_nowhere_inside() {
     let through = [("ALL_PROXY", proxy.as_str())];
     let list = format!("http://{PUBLIC}:8080/list");
     let (said, asked) = internet.update(&list, "", &through);
-    assert!(said.contains("changed, 1 entries"), "{said}");
+    assert!(said.contains("changed, 1 entry"), "{said}");
     assert!(
         asked[0].starts_with(&format!("CONNECT {PUBLIC}:8080")),
         "{asked:?}"
     );
     // A name that the proxy alone knows.
     let (said, asked) = internet.update("http://feeds.example/list", "", &through);
-    assert!(said.contains("changed, 1 entries"), "{said}");
+    assert!(said.contains("changed, 1 entry"), "{said}");
     assert!(
         asked[0].starts_with("CONNECT feeds.example:80"),
         "{asked:?}"
     );
     let (said, asked) = internet.update(&list, "", &[through[0], ("NO_PROXY", PUBLIC)]);
-    assert!(said.contains("changed, 1 entries"), "{said}");
+    assert!(said.contains("changed, 1 entry"), "{said}");
     assert!(asked[0].starts_with("GET /list"), "{asked:?}");
     let metadata = format!("http://{PUBLIC}:8080/metadata");
     for (url, environment, requests) in [

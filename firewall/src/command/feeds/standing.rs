@@ -212,8 +212,8 @@ mod tests {
             "quarantined since 2h ago: shrunk",
             "stalled since 2h ago: away",
         );
-        let old = "old since 60m ago: the last good fetch was 3h ago, longer than max_age, and its entries are in force";
-        let expired = "expired since 60m ago: the last good fetch was 3h ago, longer than max_age, and its entries are out";
+        let old = "old since 1h ago: the last good fetch was 3h ago, longer than max_age, and its entries are in force";
+        let expired = "expired since 1h ago: the last good fetch was 3h ago, longer than max_age, and its entries are out";
         let table = [
             ("", meta(false, false), vec!["good"]),
             ("", Meta::default(), vec!["never fetched"]),

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     cli::{Options, Run},
-    command::{advice::advice, report},
+    command::{advice::advice, report, table},
     config::Config,
     dataplane::{self, Events, Object},
     filter::{Filter, Known, Outcome, Wanted},
@@ -295,7 +295,8 @@ fn extent(record: &Record) -> String {
     let names: Vec<String> = interfaces
         .map(|interface| format!("{} ({})", interface.name, interface.role.as_str()))
         .collect();
-    format!("{} entries on {}", record.entries, names.join(", "))
+    let entries = table::count(record.entries, "entry");
+    format!("{entries} on {}", names.join(", "))
 }
 
 async fn follow<L: log::Log>(mut logger: AsyncFd<EbpfLogger<L>>) {

@@ -7,7 +7,10 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::{
-    command::feeds::{Answer, Request, fetch, findings},
+    command::{
+        feeds::{Answer, Request, fetch, findings},
+        table,
+    },
     config::Feed,
     feed::{
         Outcome,
@@ -52,7 +55,8 @@ impl Update {
         };
         match &answer.outcome {
             Outcome::Changed(copy, _) => {
-                info!("feed {name}: changed, {} entries", copy.entries);
+                let entries = table::count(copy.entries, "entry");
+                info!("feed {name}: changed, {entries}");
                 if !answer.said {
                     findings(copy)
                         .iter()

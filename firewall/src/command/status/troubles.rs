@@ -126,8 +126,9 @@ fn difference(filter: &Filter, record: &Record, inputs: &Inputs, now: Timestamp)
         .count();
     Some(match (expired, filter.state.running()) {
         (1.., None) => format!(
-            "{expired} entries are expired, still in force, because no 'firewall run' is live; \
-             'firewall reload' takes them out"
+            "{} expired, still in force, because no 'firewall run' is live; 'firewall reload' takes \
+             out what is over",
+            table::count(expired, "entry")
         ),
         _ => "the files changed since; 'firewall reload' puts them in force".to_owned(),
     })
@@ -226,7 +227,7 @@ mod tests {
                 "",
                 meta(true, "13:30", ""),
                 "12:00",
-                Some("stalled since 90m ago"),
+                Some("stalled since 1h 30min ago"),
             ),
             ("mode = 'off'", meta(true, "13:30", ""), "12:00", None),
             ("", meta(false, "14:58", ""), "12:00", None),
@@ -234,13 +235,13 @@ mod tests {
                 "",
                 meta(false, "14:50", ""),
                 "12:00",
-                Some("stalled since 10m ago"),
+                Some("stalled since 10min ago"),
             ),
             (
                 "",
                 meta(true, "", "14:59"),
                 "12:00",
-                Some("quarantined since 60s ago"),
+                Some("quarantined since 1min ago"),
             ),
             ("", meta(false, "", ""), "14:57", None),
             ("", meta(false, "", ""), "14:50", Some("never fetched")),
@@ -249,7 +250,7 @@ mod tests {
                 "max_age = '2h'",
                 meta(true, "12:30", "14:00"),
                 "12:00",
-                Some("quarantined since 60m ago, stalled since 2h ago, old since 60m ago"),
+                Some("quarantined since 1h ago, stalled since 2h 30min ago, old since 1h ago"),
             ),
         ];
         let now: Timestamp = "2026-11-23T15:00:00Z".parse().unwrap();
