@@ -33,7 +33,7 @@ fn without_a_live_run_an_ended_entry_stays_in_force_and_status_says_so() {
         Netns
     );
     let mut scene = Scene::left_in_force(BOTH);
-    scene.done(&["block", BAD, "--for", "1s"]);
+    scene.done(&["block", BAD, "--for", "3s"]);
     eventually("status sees the end of the entry", || !scene.all_in_force());
     let said = scene.run(&["status"]);
     assert!(
