@@ -3,9 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
-use firewall_common::class::Action;
 use ipnet::IpNet;
-use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,12 +15,14 @@ use crate::{
         stage,
         store::Name,
     },
-    ruleset::{Group, Wish},
+    ruleset::Group,
 };
 
 pub mod duration;
 mod entry;
+mod feed;
 mod group;
+mod notice;
 mod secret;
 mod source;
 
@@ -139,8 +139,10 @@ pub struct Feed {
     pub ports: Option<Ports>,
     /// Time between two fetches.
     pub interval: Duration,
-    /// Time that its provider wants between two fetches at least; zero if nobody knows.
+    /// Time between two fetches at least, for its provider's sake; zero if nobody knows.
     pub minimum_interval: Duration,
+    /// The entry of the catalogue that it is, whatever its name.
+    pub catalogued: Option<Name>,
     /// What is asked there, if it is no file.
     pub server: Option<Server>,
     /// Which of the server's collections.
@@ -161,46 +163,6 @@ pub struct Feed {
     pub group: Option<Group>,
     /// How its new entries wait before they drop anything; `None` if they do not.
     pub stage: Option<stage::Rule>,
-}
-
-impl Feed {
-    /// How new entries wait, where they would drop anything.
-    pub fn staging(&self) -> Option<stage::Rule> {
-        self.stage.filter(|_| self.mode == Mode::Enforce)
-    }
-
-    /// Whether its last good fetch, at `fetched`, is too long ago at `now`.
-    pub fn is_old(&self, fetched: Timestamp, now: Timestamp) -> bool {
-        let age = now.duration_since(fetched);
-        self.max_age
-            .and_then(|max_age| SignedDuration::try_from(max_age).ok())
-            .is_some_and(|max_age| age > max_age)
-    }
-
-    /// Whether its entries are out of force at `now` for that.
-    pub fn is_expired(&self, fetched: Timestamp, now: Timestamp) -> bool {
-        self.when_old == WhenOld::Expire && self.is_old(fetched, now)
-    }
-
-    /// What the feed asks for.
-    pub fn wish(&self) -> Wish {
-        let enforces = self.mode == Mode::Enforce;
-        match self.direction {
-            Direction::Out if enforces => Wish::Drop,
-            Direction::Out => Wish::Monitor,
-            Direction::In => Wish::Inbound {
-                opening: if enforces {
-                    Action::Drop
-                } else {
-                    Action::Monitor
-                },
-                connectionless: match self.connectionless {
-                    Connectionless::Drop if enforces => Action::Drop,
-                    _ => Action::Monitor,
-                },
-            },
-        }
-    }
 }
 
 /// All of the configuration, with defaults filled in.
@@ -271,6 +233,7 @@ impl Config {
             config.add(file, name)?;
         }
         config.source = source;
+        config.share_providers();
         Ok(config)
     }
 

@@ -14,7 +14,7 @@ use crate::{
 /// Reads the configuration as `run` would and says what it has; an error is the answer too.
 pub fn check(options: &Options, output: &mut dyn Write) -> Result<Ending> {
     let config = Config::load(options.config.as_deref())?;
-    for text in config.too_small_groups() {
+    for text in config.notices() {
         eprintln!("{text}");
     }
     let path = options.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));

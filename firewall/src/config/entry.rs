@@ -106,7 +106,13 @@ impl FeedEntry {
             bail!("'{name}' is taken; give the feed another name");
         }
         self.check(&name)?;
-        let (interval, minimum_interval) = self.intervals(&name, defaults)?;
+        let provider = self
+            .url
+            .as_deref()
+            .map(catalogue::at)
+            .transpose()?
+            .flatten();
+        let (interval, minimum_interval) = self.intervals(&name, defaults, provider.as_ref())?;
         let max_age = self.max_age(&name, interval)?;
         let stage = self.stage(&name)?;
         let secret = Secret {
@@ -139,6 +145,7 @@ impl FeedEntry {
             mode: self.mode.unwrap_or(defaults.mode),
             interval,
             minimum_interval,
+            catalogued: provider.map(|entry| entry.name),
             server: self.server,
             collection: self.collection,
             key,
@@ -250,14 +257,18 @@ impl FeedEntry {
         }))
     }
 
-    /// The interval, and the shortest that the provider allows.
-    fn intervals(&self, name: &Name, defaults: &Defaults) -> Result<(Duration, Duration)> {
+    /// The interval, and the shortest that the provider in the catalogue allows.
+    fn intervals(
+        &self,
+        name: &Name,
+        defaults: &Defaults,
+        provider: Option<&catalogue::Entry>,
+    ) -> Result<(Duration, Duration)> {
         let (usual, shortest) = match self.server {
             Some(Server::Crowdsec) => (DECISIONS_INTERVAL, SignedDuration::from_secs(1)),
             _ => (defaults.interval, SHORTEST_INTERVAL),
         };
-        let provider = self.url.as_deref().map(catalogue::provider).transpose()?;
-        let (provider, minimum) = provider.flatten().unwrap_or_default();
+        let minimum = provider.map_or(SignedDuration::ZERO, |it| it.minimum_interval);
         let interval = self.interval.unwrap_or(usual.max(minimum));
         if interval < shortest {
             bail!(
@@ -265,10 +276,11 @@ impl FeedEntry {
                  readers out"
             );
         }
-        if interval < minimum {
+        if let Some(provider) = provider.filter(|_| interval < minimum) {
             bail!(
-                "feed '{name}': {provider} is to be asked each {minimum:#} at most; set interval = \
-                 \"{minimum:#}\" or a longer one"
+                "feed '{name}': {} is to be asked each {minimum:#} at most; set interval = \
+                 \"{minimum:#}\" or a longer one",
+                provider.title
             );
         }
         Ok((interval.unsigned_abs(), minimum.unsigned_abs()))

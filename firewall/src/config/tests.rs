@@ -1,5 +1,11 @@
+use firewall_common::class::Action;
+use jiff::Timestamp;
+
 use super::*;
-use crate::feed::format::{Column, Separator};
+use crate::{
+    feed::format::{Column, Separator},
+    ruleset::Wish,
+};
 
 mod keys;
 
@@ -115,6 +121,7 @@ fn a_provider_is_asked_no_more_often_than_it_wants() {
     assert_eq!(interval(drop), Duration::from_hours(1));
     for (url, allowed) in [
         ("http://www.spamhaus.org/drop/drop_v4.json", false),
+        ("https://WWW.Spamhaus.ORG.:443/drop/drop_v4.json?x=1", false),
         (threatfox, false),
         ("https://www.spamhaus.org/drop/drop_v4.json.bak", true),
         ("https://feeds.example/drop/drop_v4.json", true),

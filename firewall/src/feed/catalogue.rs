@@ -7,9 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use self::place::Place;
 use super::{key::PLACEHOLDER, store::Name};
 use crate::config::{self, Config, Mode};
 
+mod place;
 #[cfg(test)]
 mod tests;
 
@@ -91,16 +93,9 @@ impl Keys {
         self.direction.unwrap_or_default()
     }
 
-    /// Whether `url` is where it is fetched, with a key in it or without.
-    fn is_at(&self, url: &str) -> bool {
-        let place = |url: &str| url.split_once("://").map(|(_, place)| place.to_owned());
-        match (place(&self.url), place(url)) {
-            (Some(own), Some(other)) => match own.split_once(PLACEHOLDER) {
-                Some((before, after)) => other.starts_with(before) && other.ends_with(after),
-                None => own == other,
-            },
-            _ => false,
-        }
+    /// Whether it is fetched from this place.
+    fn is_at(&self, place: &Place) -> bool {
+        Place::of(&self.url).is_some_and(|own| own.is_at(place))
     }
 
     /// The format, or the server that has one of its own.
@@ -172,15 +167,16 @@ pub fn find(name: &str) -> Result<Entry> {
     }
 }
 
-/// Who offers what is at `url`, and the time that they want between two fetches at least, if the
-/// catalogue knows.
+/// The entry of what is at `url`, if the catalogue has it, however the address is written.
 ///
 /// # Errors
 /// As [`entries`].
-pub fn provider(url: &str) -> Result<Option<(String, SignedDuration)>> {
+pub fn at(url: &str) -> Result<Option<Entry>> {
+    let Some(place) = Place::of(url) else {
+        return Ok(None);
+    };
     let mut all = entries()?.into_iter();
-    let found = all.find(|entry| entry.feed.as_ref().is_some_and(|keys| keys.is_at(url)));
-    Ok(found.map(|entry| (entry.title, entry.minimum_interval)))
+    Ok(all.find(|entry| entry.feed.as_ref().is_some_and(|keys| keys.is_at(&place))))
 }
 
 impl Entry {

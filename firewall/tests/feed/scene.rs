@@ -118,6 +118,7 @@ impl Scene {
             mode: config::Mode::Enforce,
             interval: Duration::from_secs(3600),
             minimum_interval: Duration::ZERO,
+            catalogued: None,
             server: None,
             collection: None,
             key: None,

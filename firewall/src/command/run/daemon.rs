@@ -167,7 +167,7 @@ impl Daemon {
 
     /// Says what the operator could do better.
     fn advise(&self) -> Result<()> {
-        self.advise_on_groups();
+        self.advise_on_configuration();
         if let Some(record) = self.filter.in_force()? {
             for text in advice(&record, &Network::read()?) {
                 warn!("{text}");
@@ -176,8 +176,8 @@ impl Daemon {
         Ok(())
     }
 
-    fn advise_on_groups(&self) {
-        for text in self.filter.config.too_small_groups() {
+    fn advise_on_configuration(&self) {
+        for text in self.filter.config.notices() {
             warn!("{text}");
         }
     }
@@ -228,7 +228,7 @@ impl Daemon {
                     return;
                 }
                 info!("configuration read again");
-                self.advise_on_groups();
+                self.advise_on_configuration();
                 self.enforce();
             }
             Err(failure) => error!("the configuration before stays in use: {failure:#}"),

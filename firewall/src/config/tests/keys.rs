@@ -127,3 +127,35 @@ fn what_comes_from_others_waits_unless_it_is_said_otherwise() {
         assert!(found.contains("a protect list only holds"), "{found}");
     }
 }
+
+#[test]
+fn feeds_of_one_list_share_what_its_provider_allows() {
+    let feed = |name: &str, url: &str, more: &str| {
+        format!("[[feed]]\nname = '{name}'\nurl = 'https://{url}'\n{more}\n")
+    };
+    let drop = "www.spamhaus.org/drop/drop_v4.json";
+    let other = "WWW.spamhaus.org./drop/drop_v4.json?again";
+    let shortest = |text: &str| {
+        let config = Config::parse(text, "test.toml").unwrap();
+        let hours = |feed: &Feed| feed.minimum_interval.as_secs() / 3_600;
+        let hours: Vec<u64> = config.all_feeds().map(hours).collect();
+        (hours, config.notices().collect::<Vec<_>>())
+    };
+    let alone = feed("a", drop, "") + &feed("b", "feeds.example/b", "");
+    assert_eq!(shortest(&alone), (vec![1, 0], vec![]));
+    let (hours, said) =
+        shortest(&(feed("a", drop, "") + &feed("b", other, "column = 1\nformat = 'csv'")));
+    assert_eq!(hours, [2, 2]);
+    let [said] = said.as_slice() else {
+        panic!("{said:?}")
+    };
+    assert!(
+        said.contains("feeds a, b ask for one list") && said.contains("fetched every 2h at most"),
+        "{said}"
+    );
+    // Nobody asks for what is off; and who asks rarely has no need to know.
+    let off = feed("a", drop, "") + &feed("b", drop, "mode = 'off'");
+    assert_eq!(shortest(&off), (vec![1, 1], vec![]));
+    let rarely = ["a", "b"].map(|name| feed(name, drop, "interval = '1d'"));
+    assert_eq!(shortest(&rarely.concat()), (vec![2, 2], vec![]));
+}
