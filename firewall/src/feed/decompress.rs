@@ -121,8 +121,8 @@ fn damaged(name: &str, error: &std::io::Error) -> Refused {
 
 fn too_long(limit: usize) -> Refused {
     Refused(format!(
-        "the decompressed content is longer than the limit of {limit} bytes; \
-         raise the limit of this feed if the list is meant to be that long"
+        "the decompressed content is longer than the limit of {limit} bytes; a list \
+         that is meant to be that long is to be divided into several feeds"
     ))
 }
 

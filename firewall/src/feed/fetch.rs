@@ -100,7 +100,7 @@ pub fn read(path: &Path, limit: usize) -> Result<Vec<u8>> {
         .with_context(|| format!("cannot read {name}; check the disk"))?;
     ensure!(
         content.len() <= limit,
-        "{name} is longer than the limit of {limit} bytes; raise it"
+        "{name} is longer than the limit of {limit} bytes; divide it into several feeds"
     );
     Ok(content)
 }

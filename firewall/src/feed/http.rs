@@ -149,8 +149,8 @@ impl Client {
         match error {
             Error::Timeout(_) => anyhow!(self.too_slow()),
             Error::BodyExceedsLimit(_) => anyhow!(
-                "the body is longer than the limit of {} bytes; \
-                 raise it if the list is meant to be that long",
+                "the body is longer than the limit of {} bytes; get a list that is \
+                 meant to be that long by other means, divide it and name its parts with path",
                 self.limits.transfer
             ),
             Error::HostNotFound => {
@@ -171,7 +171,8 @@ impl Client {
 
     fn too_slow(&self) -> String {
         format!(
-            "it took longer than {:?}; the next update tries again, or raise the time limit",
+            "it took longer than {:?}, the most there is; the next update tries again, and a list from a \
+             server that is always that slow can be fetched by other means and named with path",
             self.limits.time
         )
     }
