@@ -223,10 +223,7 @@ pub enum FeedsCommand {
     /// List the feeds, how large and how old they are, and what is wrong with them
     List,
     /// Fetch now and take into force what changed
-    Update {
-        /// Only this feed
-        name: Option<String>,
-    },
+    Update(Update),
     /// Show every decision about a feed: its state, what is left out and why, what is in quarantine
     Show {
         /// The feed
@@ -255,6 +252,16 @@ pub enum FeedsCommand {
         /// Name in the catalogue
         name: Name,
     },
+}
+
+/// `feeds update`
+#[derive(Debug, Args)]
+pub struct Update {
+    /// Only this feed
+    pub name: Option<String>,
+    /// Ask also where the provider wants to be left alone for longer
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `feeds enable`

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Ending, ending, open, open_or_kept, table, write_json};
+use super::{Ending, open, open_or_kept, table, write_json};
 mod accept;
 mod catalogue;
 mod compare;
@@ -16,20 +16,19 @@ mod parse;
 mod show;
 pub mod standing;
 mod trial;
+mod update;
 
 use crate::{
     cli::{FeedsCommand, Options},
-    config::{Feed, Mode},
+    config::Feed,
     feed::{
-        Means, Outcome,
-        fetch::Limits,
+        self, Means, Outcome,
         guard::{Action, Finding},
         stage::Waiting,
         store::{GoodCopy, Meta},
-        update,
         worker::Worker,
     },
-    filter::{Filter, Known, Wanted},
+    filter::Filter,
     inputs::FreshCopy,
     network::Network,
     protected::{Facts, Protected, feed_host},
@@ -54,8 +53,8 @@ pub fn run(
         }
         Some(FeedsCommand::Enable(arguments)) => enable::enable(options, &arguments, output),
         Some(FeedsCommand::Disable { name }) => enable::disable(options, &name, output),
-        Some(FeedsCommand::Update { name }) => {
-            update_now(&open(options)?, name.as_deref(), options.json, output)
+        Some(FeedsCommand::Update(arguments)) => {
+            update::run(&open(options)?, &arguments, options.json, output)
         }
         Some(FeedsCommand::Show { name }) => {
             show::run(&open_or_kept(options)?, &name, options.json, output)
@@ -137,65 +136,18 @@ fn active<'a>(filter: &'a Filter, name: &str) -> Result<&'a Feed> {
     })
 }
 
-/// Fetches now, one feed or all, and puts in force what came.
-fn update_now(
-    filter: &Filter,
-    name: Option<&str>,
-    json: bool,
-    output: &mut dyn Write,
-) -> Result<Ending> {
-    let feeds: Vec<&Feed> = match name {
-        Some(name) => vec![active(filter, name)?],
-        None => filter.config.fetched_feeds().collect(),
-    };
-    filter.state.prepare()?;
-    let mut failed = false;
-    let (mut hosts, mut copies) = (Vec::new(), Vec::new());
-    for feed in feeds {
-        let answer = fetch(&Request::new(filter, feed))?;
-        failed |= matches!(answer.outcome, Outcome::Failed(_) | Outcome::Quarantined(_));
-        say(feed, &answer.outcome, json, output)?;
-        hosts.extend(answer.hosts);
-        copies.extend(answer.copy);
-    }
-    let known = Known {
-        protected: &hosts,
-        copies,
-    };
-    let ended = ending(&filter.enforce(Wanted::Attached, known)?);
-    Ok(if failed && ended == Ending::Success {
-        Ending::Negative
-    } else {
-        ended
-    })
-}
-
 /// Everything that an update of one feed needs, so that it can be made beside the event loop.
 #[derive(Clone, Debug)]
 pub struct Request {
-    feed: crate::feed::Feed,
+    feed: feed::Feed,
     state: State,
 }
 
 impl Request {
     /// The request to update `feed`.
     pub fn new(filter: &Filter, feed: &Feed) -> Self {
-        let feed = crate::feed::Feed {
-            name: feed.name.clone(),
-            location: feed.location.clone(),
-            format: feed.format,
-            options: feed.options.clone(),
-            server: feed.server,
-            collection: feed.collection.clone(),
-            key: feed.key.clone(),
-            limits: Limits {
-                internal: feed.internal,
-                ..Limits::default()
-            },
-            max_coverage: feed.max_coverage,
-        };
         Self {
-            feed,
+            feed: feed.to_update(),
             state: filter.state.clone(),
         }
     }
@@ -211,13 +163,26 @@ pub struct Answer {
     pub hosts: Vec<Protected>,
     /// The same trouble, or the same findings, as the last time: there is nothing new to say.
     pub said: bool,
+    /// What the outcome leaves in force where it brings nothing, in words.
+    pub stays: &'static str,
+}
+
+/// What is in force of a feed that brings nothing new, in words.
+fn stays(meta: &Meta) -> &'static str {
+    match meta.copy {
+        Some(_) => "the last good copy stays",
+        None => "nothing of it is in force yet",
+    }
 }
 
 /// Updates one feed's copy; puts nothing in force.
 pub fn fetch(request: &Request) -> Result<Answer> {
-    let Request { feed, state } = request;
-    let _lock = state.lock_feed(&feed.name)?;
-    let mut feed = feed.clone();
+    let Request {
+        feed: wanted,
+        state,
+    } = request;
+    let _lock = state.lock_feed(&wanted.name)?;
+    let mut feed = wanted.clone();
     feed.limits.connected = Network::read()?.connected();
     let hosts = feed_host(&feed.location);
     let facts: Facts = state::read_json(&state.protected())?.unwrap_or_default();
@@ -230,7 +195,7 @@ pub fn fetch(request: &Request) -> Result<Answer> {
         protected: &protected,
         now: Timestamp::now(),
     };
-    let mut outcome = update(&feed, state.root(), &means)?;
+    let mut outcome = feed::update(&feed, state.root(), &means)?;
     let copy = match &mut outcome {
         // Under the lock: nobody has put another copy in its place.
         Outcome::Changed(_, records) => FreshCopy::of(&store, std::mem::take(records))?,
@@ -238,6 +203,7 @@ pub fn fetch(request: &Request) -> Result<Answer> {
     };
     Ok(Answer {
         said: was_said(&before, &outcome),
+        stays: stays(&before),
         outcome,
         copy,
         hosts,
@@ -298,47 +264,4 @@ fn finding_text(finding: &Finding) -> String {
         Action::Held => "held for you",
     };
     format!("line {line}: {entry} {done} ({rule})")
-}
-
-fn say(feed: &Feed, outcome: &Outcome, json: bool, output: &mut dyn Write) -> Result<()> {
-    if let Outcome::Changed(copy, _) = outcome {
-        for line in findings(copy) {
-            eprintln!("{}: {line}", feed.name);
-        }
-    }
-    let (word, entries, reason) = match outcome {
-        Outcome::Changed(copy, _) => ("changed", Some(copy.entries), None),
-        Outcome::Unchanged => ("unchanged", None, None),
-        Outcome::Quarantined(reason) => ("quarantined", None, Some(reason)),
-        Outcome::Failed(reason) => ("failed", None, Some(reason)),
-    };
-    if json {
-        let row =
-            json!({ "feed": feed.name, "result": word, "entries": entries, "reason": reason });
-        return write_json(output, &row);
-    }
-    match (entries, reason) {
-        (Some(entries), _) => {
-            let note = if feed.mode == Mode::Monitor {
-                " (monitored, not dropped)"
-            } else {
-                ""
-            };
-            writeln!(
-                output,
-                "{}: {word}, {}{note}",
-                feed.name,
-                table::count(entries, "entry")
-            )?;
-        }
-        (None, Some(reason)) => {
-            writeln!(
-                output,
-                "{}: {word}, the last good copy stays: {reason}",
-                feed.name
-            )?;
-        }
-        (None, None) => writeln!(output, "{}: {word}", feed.name)?,
-    }
-    Ok(())
 }

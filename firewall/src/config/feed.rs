@@ -4,9 +4,49 @@ use firewall_common::class::Action;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Connectionless, Direction, Feed, Mode, WhenOld};
-use crate::{feed::stage, ruleset::Wish};
+use crate::{
+    feed::{self, due, fetch::Limits, stage, store::Meta},
+    ruleset::Wish,
+};
 
 impl Feed {
+    /// What an update needs to know of it.
+    pub fn to_update(&self) -> feed::Feed {
+        feed::Feed {
+            name: self.name.clone(),
+            location: self.location.clone(),
+            format: self.format,
+            options: self.options.clone(),
+            server: self.server,
+            collection: self.collection.clone(),
+            key: self.key.clone(),
+            limits: Limits {
+                internal: self.internal,
+                ..Limits::default()
+            },
+            max_coverage: self.max_coverage,
+        }
+    }
+
+    /// When it is asked next: where the configuration says something else than at the last update, as
+    /// soon as it is [`allowed`](Self::allowed).
+    pub fn due(&self, meta: &Meta, now: Timestamp) -> Timestamp {
+        let asked = meta.asked.as_ref();
+        match asked.is_some_and(|asked| *asked != self.to_update().asked()) {
+            true => self.allowed(meta, now),
+            false => due::due(meta, self.interval, self.minimum_interval, now),
+        }
+    }
+
+    /// When it may be asked again for its provider's sake; at once if that is another by now.
+    pub fn allowed(&self, meta: &Meta, now: Timestamp) -> Timestamp {
+        let asked = meta.asked.as_ref();
+        match asked.is_some_and(|asked| asked.location != self.location) {
+            true => Timestamp::UNIX_EPOCH,
+            false => due::allowed(meta, self.minimum_interval, now),
+        }
+    }
+
     /// How new entries wait, where they would drop anything.
     pub fn staging(&self) -> Option<stage::Rule> {
         self.stage.filter(|_| self.mode == Mode::Enforce)

@@ -6,8 +6,9 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use super::{http::later::LONGEST, store::Meta};
+use super::{fetch::Location, http::later::LONGEST, store::Meta};
 
 /// The wait after a first failure; it doubles with each further one, up to the interval.
 const FIRST_RETRY: Duration = Duration::from_mins(1);
@@ -25,27 +26,45 @@ pub fn jitter() -> i16 {
     side - MOST_JITTER
 }
 
+/// What an update asked for and how: where that is another by now, what came of it says nothing of the
+/// next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Where, keys included.
+    pub location: Location,
+    /// Everything else that the outcome hangs on, to be compared alone.
+    pub how: String,
+}
+
 /// When a feed that is fetched each `interval` is asked next: at once if it never was, sooner than
-/// its interval if that failed, and not before `shortest` has passed, nor when the server said not to.
+/// its interval if that failed, and not before it is [`allowed`].
 pub fn due(meta: &Meta, interval: Duration, shortest: Duration, now: Timestamp) -> Timestamp {
-    let Some(checked) = meta.checked_at else {
-        return Timestamp::UNIX_EPOCH;
-    };
     let wait = match &meta.stalled {
         None => interval,
         Some(stalled) => backoff(stalled.failures).min(interval),
     };
-    let wait = varied(wait, meta.jitter).max(shortest);
-    let due = later(checked, wait);
-    // The clock was wrong when it was asked the last time.
-    if due > later(now, wait.saturating_mul(2)) {
-        return Timestamp::UNIX_EPOCH;
-    }
+    let due = after(meta.checked_at, varied(wait, meta.jitter), now);
+    due.max(allowed(meta, shortest, now))
+}
+
+/// When a feed may be asked again for its provider's sake: not before `shortest` has passed, nor when
+/// the server said not to.
+pub fn allowed(meta: &Meta, shortest: Duration, now: Timestamp) -> Timestamp {
+    let rested = after(meta.checked_at, shortest, now);
     let not_before = meta.stalled.as_ref().and_then(|stalled| stalled.not_before);
     let longest = later(now, Duration::from_secs(LONGEST.into()));
     not_before
         .filter(|not_before| *not_before <= longest)
-        .map_or(due, |not_before| due.max(not_before))
+        .map_or(rested, |not_before| rested.max(not_before))
+}
+
+/// When the wait is over that began when it was `checked`, if it ever was.
+fn after(checked: Option<Timestamp>, wait: Duration, now: Timestamp) -> Timestamp {
+    let over = checked.map(|checked| later(checked, wait));
+    // Beyond that the clock was wrong when it was asked the last time.
+    let latest = later(now, wait.saturating_mul(2));
+    over.filter(|over| *over <= latest)
+        .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// The wait after so many failures in a row.
@@ -150,6 +169,18 @@ mod tests {
             };
             assert_eq!(at(&meta, HOUR, HOUR), "2026-11-23T13:00:00Z");
         }
+    }
+
+    #[test]
+    fn by_hand_as_soon_as_its_provider_allows() {
+        let at = |meta: &Meta, shortest| allowed(meta, shortest, time("12:00:00")).to_string();
+        assert_eq!(at(&Meta::default(), HOUR), "1970-01-01T00:00:00Z");
+        assert_eq!(at(&meta(0), Duration::ZERO), "2026-11-23T12:00:00Z");
+        assert_eq!(at(&meta(9), HOUR), "2026-11-23T13:00:00Z");
+        let mut meta = meta(1);
+        meta.stalled.as_mut().unwrap().not_before = Some(time("15:00:00"));
+        assert_eq!(at(&meta, HOUR), "2026-11-23T15:00:00Z");
+        assert_eq!(at(&meta, 4 * HOUR), "2026-11-23T16:00:00Z");
     }
 
     #[test]

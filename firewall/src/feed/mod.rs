@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::feed::{
+    due::Asked,
     fetch::{Limits, Location},
     format::{Format, Options},
     key::Key,
@@ -67,6 +68,18 @@ impl Feed {
     /// The format, where it is known before the content is.
     fn format(&self) -> Option<Format> {
         self.server.map(Server::format).or(self.format)
+    }
+
+    /// What an update asks for.
+    pub fn asked(&self) -> Asked {
+        let how = (
+            (self.format, &self.options, self.server, &self.collection),
+            (&self.key, self.limits.internal, self.max_coverage),
+        );
+        Asked {
+            location: self.location.clone(),
+            how: format!("{how:?}"),
+        }
     }
 }
 

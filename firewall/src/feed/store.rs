@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 pub use super::stalled::Stalled;
 use super::{
+    due::Asked,
     fetch::{Location, Version},
     format::{Format, How, Options},
     guard::Finding,
@@ -39,6 +40,9 @@ pub struct Name(String);
 pub struct Meta {
     /// The last update, whatever came of it.
     pub checked_at: Option<Timestamp>,
+    /// What it asked for.
+    #[serde(default)]
+    pub asked: Option<Asked>,
     /// By how many thousandths the wait from then on is varied ([`super::due`]).
     #[serde(default)]
     pub jitter: i16,

@@ -46,6 +46,7 @@ pub fn update(feed: &Feed, state: &Path, means: &Means<'_>) -> Result<Outcome> {
     let now = means.now;
     let mut meta = store.meta()?;
     meta.checked_at = Some(now);
+    meta.asked = Some(feed.asked());
     meta.jitter = due::jitter();
     let old = last_good(&store, &meta, means.worker)?;
     meta.sizes = sizes(feed, &meta);

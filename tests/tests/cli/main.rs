@@ -8,6 +8,7 @@ mod export;
 mod feeds;
 mod lists;
 mod pipes;
+mod providers;
 
 use tests::product::{Product, Said, binary};
 

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Request, active, say};
+use super::{Request, active, update::say};
 use crate::{
     command::{Ending, ending, table, write_json},
     feed::{self, Means, Outcome, store::Name, worker::Worker},
@@ -52,7 +52,7 @@ pub(super) fn run(
         eprintln!("not in the audit trail: {failure:#}");
     }
     if let Some(outcome) = &accepted {
-        say(configured, outcome, json, output)?;
+        say(configured, (outcome, ""), json, output)?;
     }
     if let Some(let_go) = &let_go {
         say_let_go(&feed.name, let_go, json, output)?;

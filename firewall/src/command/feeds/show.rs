@@ -15,7 +15,6 @@ use crate::{
     command::{Ending, table, write_json},
     config::{Direction, Feed, Mode},
     feed::{
-        due::due,
         fetch::Version,
         format::Format,
         guard::{Action, Finding, coverage::coverage, hold::Hold},
@@ -186,8 +185,7 @@ impl Shown {
             state,
             troubles,
             checked_at: meta.checked_at,
-            next_at: (feed.mode != Mode::Off)
-                .then(|| due(meta, feed.interval, feed.minimum_interval, now).max(now)),
+            next_at: (feed.mode != Mode::Off).then(|| feed.due(meta, now).max(now)),
             copy: meta.copy.as_ref().map(Copy::of),
             quarantined: meta.quarantined.as_ref().map(|it| Copy::of(&it.copy)),
             sizes: meta.sizes.iter().copied().collect(),

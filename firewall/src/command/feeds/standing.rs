@@ -6,7 +6,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::table;
+use super::{stays, table};
 use crate::{
     config::{Feed, WhenOld},
     feed::{
@@ -44,8 +44,9 @@ pub fn troubles(
         since: quarantined.since,
         reason: quarantined.reason.clone(),
         advice: format!(
-            "'firewall feeds accept {name}' puts in force what it brought; otherwise the last good \
-             copy stays until the feed is within the limits again"
+            "'firewall feeds accept {name}' puts in force what it brought; otherwise {} until the feed \
+             is within the limits again",
+            stays(meta)
         ),
     });
     let stalled = meta.stalled.as_ref().map(|stalled| Trouble {

@@ -14,7 +14,7 @@ use crate::{
     config::Feed,
     feed::{
         Outcome,
-        due::{due, jitter},
+        due::jitter,
         store::{Meta, Name, Stalled},
     },
     filter::Filter,
@@ -67,11 +67,12 @@ impl Update {
             _ if answer.said => {}
             Outcome::Unchanged => {}
             Outcome::Quarantined(reason) => warn!(
-                "feed {name}: quarantined, the last good copy stays: {reason}; 'firewall feeds \
-                 accept {name}' takes it all the same"
+                "feed {name}: quarantined, {}: {reason}; 'firewall feeds accept {name}' takes it all \
+                 the same",
+                answer.stays
             ),
             Outcome::Failed(reason) => {
-                warn!("feed {name}: stalled, the last good copy stays: {reason}");
+                warn!("feed {name}: stalled, {}: {reason}", answer.stays);
             }
         }
         &answer.hosts
@@ -165,10 +166,9 @@ impl Schedule {
     }
 
     fn due_at(&self, filter: &Filter, feed: &Feed, now: Timestamp) -> Timestamp {
-        let due = |meta: &Meta| due(meta, feed.interval, feed.minimum_interval, now);
         let store = filter.state.feed_store(&feed.name);
-        let stored = due(&store.meta().unwrap_or_default());
-        let tried = self.tried.get(&feed.name).map(due);
+        let stored = feed.due(&store.meta().unwrap_or_default(), now);
+        let tried = self.tried.get(&feed.name).map(|meta| feed.due(meta, now));
         tried.map_or(stored, |tried| tried.max(stored))
     }
 }
@@ -255,6 +255,38 @@ mod tests {
         assert!(shortest >= 60.0, "{shortest}");
         let waits = wait(&mut Schedule::default(), &filter);
         assert!((waits - shortest).abs() < 0.1, "{waits} {shortest}");
+    }
+
+    #[test]
+    fn what_is_configured_anew_is_due_at_once_but_for_its_provider() {
+        let folder = tempfile::tempdir().unwrap();
+        let drop = "url = 'https://www.spamhaus.org/drop/drop_v4.json'\n";
+        let own = "url = 'http://192.0.2.1/list'\n";
+        let now = Timestamp::now();
+        for (before, after, minutes) in [
+            (own.to_owned(), own.to_owned() + "mode = 'enforce'", 60),
+            (own.to_owned(), own.to_owned() + "internal = true", 0),
+            (own.to_owned(), own.to_owned() + "format = 'plain'", 0),
+            (own.to_owned(), own.to_owned() + "key_file = '/key'", 0),
+            (own.to_owned(), own.replace("list", "other"), 0),
+            (drop.to_owned(), drop.to_owned() + "format = 'json'", 60),
+            (drop.to_owned(), drop.replace("v4", "v6"), 0),
+        ] {
+            let asked = filter(folder.path(), &feed("mine", &before));
+            let asked = asked.config.feeds[0].to_update().asked();
+            let meta = Meta {
+                checked_at: Some(now),
+                asked: Some(asked),
+                ..Meta::default()
+            };
+            let path = folder.path().join("state/feeds/mine.json");
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, serde_json::to_vec(&meta).unwrap()).unwrap();
+            let filter = filter(folder.path(), &feed("mine", &after));
+            let due = Schedule::default().next_due(&filter).unwrap();
+            let wait = due.duration_since(now).as_mins().max(0);
+            assert_eq!(wait, minutes, "{before} to {after}");
+        }
     }
 
     #[test]
