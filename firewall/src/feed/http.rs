@@ -16,7 +16,7 @@ use ureq::{
 
 use jiff::Timestamp;
 
-use self::{later::Later, target::PublicOnly};
+use self::{later::Later, target::Bounded};
 use super::fetch::Limits;
 
 pub mod later;
@@ -64,15 +64,9 @@ impl Client {
             .http_status_as_error(false)
             .user_agent(concat!("firewall/", env!("CARGO_PKG_VERSION")))
             .build();
-        let agent = match limits.internal {
-            true => config.into(),
-            false => {
-                let resolver = PublicOnly::beyond(&limits.connected);
-                Agent::with_parts(config, DefaultConnector::default(), resolver)
-            }
-        };
+        let resolver = Bounded::new(limits);
         Self {
-            agent,
+            agent: Agent::with_parts(config, DefaultConnector::default(), resolver),
             limits: limits.clone(),
             started: Instant::now(),
         }
@@ -156,7 +150,7 @@ impl Client {
             Error::HostNotFound => {
                 anyhow!("the name of the host is unknown; check the address and the resolver")
             }
-            // Ours, of [`PublicOnly`].
+            // Ours, of [`Bounded`].
             Error::Other(objection) => anyhow!("{objection}"),
             Error::Io(error) if is_of_certificate(&error) => anyhow!(
                 "the server cannot prove who it is ({error}); check the address and the clock of this \

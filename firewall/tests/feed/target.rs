@@ -79,6 +79,22 @@ fn servers_that_are_asked_are_no_exception() {
     }
 }
 
+/// A server inside has no say in what of this machine is asked: the metadata of a cloud has its keys.
+#[test]
+fn a_redirect_from_inside_leads_to_no_metadata() {
+    let scene = Scene::with_copy();
+    for to in ["169.254.169.254", "[::ffff:169.254.169.254]", "[fe80::1]"] {
+        let to = format!("Location: http://{to}/latest/meta-data\r\n");
+        scene.answers(fixed("302 Found", &to, b""));
+        let Outcome::Failed(said) = scene.update(1) else {
+            panic!("{to}: fetched")
+        };
+        let part = "is link-local: internal = true lets no redirect and no name lead there";
+        assert!(said.contains(part), "{to}: {said}");
+        scene.assert_copy_stays();
+    }
+}
+
 #[test]
 fn a_redirect_takes_the_key_to_the_same_host_alone() {
     let mut scene = Scene::new();
