@@ -10,7 +10,12 @@ use crate::feed::store::Name;
 impl Config {
     /// A sentence for each thing that is probably not meant so.
     pub fn notices(&self) -> impl Iterator<Item = String> {
-        self.too_small_groups().chain(self.shared_providers())
+        let keys = self.all_feeds().filter_map(|feed| {
+            let said = feed.key.as_ref()?.exposed()?;
+            Some(format!("feed {}: {said}", feed.name))
+        });
+        let groups = self.too_small_groups();
+        groups.chain(self.shared_providers()).chain(keys)
     }
 
     /// Feeds that ask the provider of one list share the time that it wants between two fetches: each

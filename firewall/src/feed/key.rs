@@ -1,7 +1,7 @@
 //! Keys of feeds: where they are, and how they are sent. They are read for each update, and never
 //! written anywhere.
 
-use std::{env, fmt, path::PathBuf};
+use std::{env, fmt, fs, os::unix::fs::MetadataExt as _, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -71,6 +71,20 @@ impl Key {
         })
     }
 
+    /// Who else can read the key than its owner, and what to type, if that is so; for people.
+    pub fn exposed(&self) -> Option<String> {
+        let Place::File(path) = &self.place else {
+            return None;
+        };
+        let metadata = fs::metadata(path).ok()?;
+        // What systemd hands over has mode 0440 and root's group.
+        let group = if metadata.gid() == 0 { 0 } else { 0o040 };
+        let path = path.display();
+        (metadata.mode() & (group | 0o004) != 0).then(|| {
+            format!("others than its owner can read the key in {path}; type: chmod 600 {path}")
+        })
+    }
+
     /// White space around it is no part of it.
     fn text(&self) -> Result<String> {
         let path = match &self.place {
@@ -134,5 +148,45 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Secret")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+
+    use super::*;
+
+    #[test]
+    fn a_key_that_others_can_read_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "geheim").unwrap();
+        let key = Key {
+            place: Place::File(path.clone()),
+            sent: Sent::Bearer,
+        };
+        let root = fs::metadata(&path).unwrap().uid() == 0;
+        for (group, mode, is_said) in [
+            (1, 0o600, false),
+            (1, 0o400, false),
+            (1, 0o640, true),
+            (1, 0o604, true),
+            (0, 0o440, false),
+            (0, 0o444, true),
+        ] {
+            if root {
+                chown(&path, None, Some(group)).unwrap();
+            } else if group == 0 {
+                continue;
+            }
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let said = key.exposed();
+            assert_eq!(said.is_some(), is_said, "{group} {mode:o}: {said:?}");
+            let typed = format!("type: chmod 600 {}", path.display());
+            assert!(said.is_none_or(|said| said.ends_with(&typed)));
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(key.exposed(), None, "its absence is said when it is read");
     }
 }

@@ -1,5 +1,7 @@
 //! The configuration, and the command line itself.
 
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
 use super::{product, refused, run};
 
 #[test]
@@ -28,6 +30,30 @@ fn what_is_no_toml_is_refused_with_its_place() {
 }
 
 #[test]
+fn what_is_no_error_and_yet_to_be_known_is_said() {
+    let product = product("");
+    let key = product.folder().join("key");
+    fs::write(&key, "geheim").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let key = key.display();
+    let drop = "https://WWW.spamhaus.org/drop/drop_v4.json";
+    let feeds = format!(
+        "[[feed]]\nname = 'a'\nurl = '{drop}'\nkey_file = '{key}'\n[[feed]]\nname = 'b'\nurl = '{drop}'\n"
+    );
+    product.configure(&feeds).unwrap();
+    let said = run(&product, &["config", "check"]);
+    assert_eq!(said.code, 0);
+    for part in [
+        &format!(
+            "feed a: others than its owner can read the key in {key}; type: chmod 600 {key}\n"
+        ),
+        "feeds a, b ask for one list",
+    ] {
+        assert!(said.stderr.contains(part), "{}", said.stderr);
+    }
+}
+
+#[test]
 fn a_valid_configuration_is_said_to_be_valid() {
     let product = product("[[feed]]\nname = 'a'\npath = '/a'\n");
     let said = run(&product, &["config", "check"]);
@@ -41,7 +67,7 @@ fn a_valid_configuration_is_said_to_be_valid() {
 #[test]
 fn a_configuration_that_is_not_there_is_an_error_if_it_was_named() {
     let product = product("");
-    std::fs::remove_file(product.configuration()).unwrap();
+    fs::remove_file(product.configuration()).unwrap();
     refused(
         &product,
         &["config", "check"],
