@@ -94,6 +94,22 @@ fn parse_refuses_what_is_no_feed() {
     );
 }
 
+/// With --json as well: why is said on standard error, and nothing on standard output.
+#[test]
+fn a_list_without_addresses_is_refused_naming_what_it_has() {
+    let product = product("");
+    let path = product.folder().join("list");
+    for (content, why) in [
+        ("bad.example\nworse.example\n", "domain names"),
+        ("AS64496\nAS64497\n", "AS numbers"),
+    ] {
+        fs::write(&path, content).unwrap();
+        let parse = ["feeds", "parse", path.to_str().unwrap()];
+        refused(&product, &parse, why);
+        refused(&product, &[&parse[..], &["--json"]].concat(), why);
+    }
+}
+
 fn with_feed(content: &str) -> tests::product::Product {
     let product = product("");
     let path = product.folder().join("feed.txt");
