@@ -42,15 +42,6 @@ impl Set {
             },
         )
     }
-
-    fn count(self, export: &Export) -> Result<usize> {
-        let mut count = 0;
-        self.each(export, |_| {
-            count += 1;
-            Ok(())
-        })?;
-        Ok(count)
-    }
 }
 
 /// Every set that the export may have entries for.
@@ -104,10 +95,11 @@ pub fn nft(export: &Export, output: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// Lines for `ipset restore`.
+/// Lines for `ipset restore`; what is in the sets before goes.
 pub fn ipset(export: &Export, output: &mut dyn Write) -> Result<()> {
-    /// What ipset itself takes where nothing is said.
-    const USUAL: usize = 65_536;
+    /// A set that is there already is taken only if it has the same limit (`-exist`, ipset(8)), whatever it
+    /// had to hold then. It costs nothing.
+    const MOST: u32 = u32::MAX;
     writeln!(output, "{}", export.headline())?;
     for set in all(export) {
         let kind = if set.ports {
@@ -116,10 +108,10 @@ pub fn ipset(export: &Export, output: &mut dyn Write) -> Result<()> {
             "hash:net"
         };
         let family = if set.v6 { "inet6" } else { "inet" };
-        let (name, most) = (set.name(), set.count(export)?.max(USUAL));
+        let name = set.name();
         writeln!(
             output,
-            "create {name} {kind} family {family} maxelem {most}"
+            "create {name} {kind} family {family} maxelem {MOST} -exist\nflush {name}"
         )?;
         set.each(export, |subject| {
             Ok(writeln!(
