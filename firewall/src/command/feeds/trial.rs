@@ -266,6 +266,12 @@ fn write_text(
         )?;
     }
     write_findings(&found.guarded.findings, output)?;
+    if arguments.direction == Direction::In {
+        eprintln!(
+            "the ledger does not know who opened a connection: answers to calls from inside are among the \
+             hits, and a feed with direction = \"in\" lets them pass"
+        );
+    }
     write_hits(&found.hits, now, output)
 }
 
