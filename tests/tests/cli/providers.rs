@@ -60,7 +60,7 @@ fn who_asked_to_be_left_alone_is_not_asked_by_hand_either() {
         ),
         (
             &["feeds", "update", "mine", "--force"],
-            "mine: changed, 1 entries",
+            "mine: changed, 1 entry",
             2,
         ),
     ];
