@@ -354,13 +354,11 @@ fn show_says_when_a_feed_is_asked_next() {
     let next = || run(&product, &["feeds", "show", "gone"]).stdout;
     assert!(next().contains(" (now)\n"), "{}", next());
     assert_eq!(run(&product, &["feeds", "update"]).code, 3);
-    // A minute after the first failure, less a tenth at most.
+    // A minute after the first failure, give or take a tenth: far from six hours.
     let said = next();
     let line = said.lines().find(|line| line.starts_with("  next"));
-    assert!(
-        line.is_some_and(|line| line.contains(" (in ") && line.ends_with("s)")),
-        "{said}"
-    );
+    let is_soon = |line: &str| line.contains(" (in ") && !line.contains('h');
+    assert!(line.is_some_and(is_soon), "{said}");
     let json = run(&product, &["feeds", "show", "gone", "--json"]).stdout;
     let row: Value = serde_json::from_str(&json).unwrap();
     assert!(row["next_at"].is_string(), "{json}");

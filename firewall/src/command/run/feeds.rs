@@ -1,9 +1,9 @@
 //! When feeds are due, and fetching them beside the event loop.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tracing::{info, warn};
 
 use crate::{
@@ -31,6 +31,8 @@ const AT_ONCE: usize = 4;
 pub struct Schedule {
     updates: JoinSet<Update>,
     under_way: BTreeSet<Name>,
+    /// The feed of each of them.
+    tasks: HashMap<Id, Name>,
     /// Updates that the state folder may know nothing of, as where the disk is full: by the files alone
     /// such a feed would be due again at once, and its provider be asked without end.
     tried: BTreeMap<Name, Meta>,
@@ -86,12 +88,21 @@ impl Schedule {
         for feed in self.turn(filter, now) {
             self.begin(&feed.name, now);
             let request = Request::new(filter, feed);
-            let name = feed.name.clone();
-            self.updates.spawn_blocking(move || Update {
-                name,
-                result: fetch(&request),
-            });
+            self.spawn(&feed.name, move || fetch(&request));
         }
+    }
+
+    fn spawn(
+        &mut self,
+        name: &Name,
+        update: impl FnOnce() -> anyhow::Result<Answer> + Send + 'static,
+    ) {
+        let of = name.clone();
+        let task = self.updates.spawn_blocking(move || Update {
+            name: of,
+            result: update(),
+        });
+        self.tasks.insert(task.id(), name.clone());
     }
 
     /// Whose turn it is: those that have been due for longest.
@@ -143,15 +154,17 @@ impl Schedule {
 
     /// The next update that ends; never while none is under way.
     pub async fn finished(&mut self) -> Option<Update> {
-        match self.updates.join_next().await {
+        match self.updates.join_next_with_id().await {
             None => std::future::pending().await,
-            Some(Ok(update)) => {
+            Some(Ok((task, update))) => {
+                self.tasks.remove(&task);
                 self.end(&update.name, update.result.is_ok());
                 Some(update)
             }
             Some(Err(failure)) => {
-                warn!("an update of a feed ended unexpectedly, please report this: {failure}");
-                self.under_way.clear();
+                let name = self.tasks.remove(&failure.id())?;
+                warn!("feed {name}: its update ended unexpectedly, please report this: {failure}");
+                self.end(&name, false);
                 None
             }
         }
@@ -321,6 +334,23 @@ mod tests {
         }
         let last = names(&schedule.turn(&filter, now));
         assert_eq!(last, ["f0"], "the others were tried just now");
+    }
+
+    #[test]
+    fn an_update_that_panics_ends_alone() {
+        let mut schedule = Schedule::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap();
+        let names = ["slow", "bad"].map(|name| name.parse::<Name>().unwrap());
+        runtime.block_on(async {
+            for name in &names {
+                schedule.begin(name, Timestamp::now());
+            }
+            schedule.spawn(&names[1], || panic!("this is a test"));
+            assert!(schedule.finished().await.is_none());
+        });
+        assert_eq!(schedule.under_way, BTreeSet::from([names[0].clone()]));
+        assert!(schedule.tried.contains_key(&names[1]), "it has failed");
     }
 
     #[test]
