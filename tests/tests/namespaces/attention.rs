@@ -16,10 +16,9 @@ fn status_counts_what_there_is_to_look_at() {
     assert!(scene.done(&["status"]).starts_with("enforcing\n"));
     assert_eq!(scene.status()["troubles"], Value::Array(vec![]));
 
-    let path = scene.product.state().join("feeds/test.json");
-    let mut meta: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    meta["stalled"] = serde_json::json!({ "since": "2026-01-01T00:00:00Z", "reason": "away" });
-    fs::write(&path, meta.to_string()).unwrap();
+    scene.edit("feeds/test.json", |meta| {
+        meta["stalled"] = serde_json::json!({ "since": "2026-01-01T00:00:00Z", "reason": "away" });
+    });
     assert_eq!(run.stop().unwrap(), 0);
     let said = scene.run(&["status"]);
     assert_eq!(said.code, 1);
@@ -43,10 +42,9 @@ fn a_feed_that_waits_for_its_first_fetch_is_no_trouble_for_a_while() {
     let feed = "[[feed]]\nname = 'slow'\npath = '/does/not/exist'\ninterval = '1h'\n";
     let (_run, scene) = Scene::running(&format!("{BOTH}{feed}"));
     scene.done(&["status"]);
-    let path = scene.product.state().join("configuration.json");
-    let mut kept: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    kept["since"] = "2026-01-01T00:00:00Z".into();
-    fs::write(&path, kept.to_string()).unwrap();
+    scene.edit("configuration.json", |kept| {
+        kept["since"] = "2026-01-01T00:00:00Z".into();
+    });
     let stalled = scene.product.state().join("feeds/slow.json");
     super::scene::eventually("it was tried", || stalled.exists());
     fs::remove_file(&stalled).unwrap();

@@ -242,10 +242,9 @@ fn a_feed_that_is_too_old_leaves_and_comes_back_with_the_next_fetch() {
         assert!(scene.cache().exists() && scene.drops("203.0.113.7"));
 
         // The last good fetch was long ago; the files are the same.
-        let path = scene.product.state().join("feeds/test.json");
-        let mut meta: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        meta["copy"]["fetched_at"] = "2026-01-01T00:00:00Z".into();
-        fs::write(&path, meta.to_string()).unwrap();
+        scene.edit("feeds/test.json", |meta| {
+            meta["copy"]["fetched_at"] = "2026-01-01T00:00:00Z".into();
+        });
         // What is in force is what the files say by then, or not.
         assert_eq!(scene.all_in_force(), !leaves);
         let state = scene.status()["feeds"][0]["state"].clone();
