@@ -186,6 +186,9 @@ pub struct Config {
     pub groups: Vec<Group>,
     /// The files that it was read from.
     pub source: Source,
+    /// The files that were in force when it was read: what it is to replace. Where others are in force by
+    /// then, those are newer.
+    pub replaces: Option<Source>,
     /// Why it is not that of the files, if so.
     pub stand_in: Option<StandIn>,
 }

@@ -88,7 +88,9 @@ pub fn run(cli: Cli, output: &mut dyn Write) -> Result<Ending> {
 
 /// The filter that the options name.
 fn open(options: &Options) -> Result<Filter> {
-    Ok(filter(options, Config::load(options.config.as_deref())?))
+    let kept = State::new(&options.state_dir).configuration();
+    let config = Config::load_over(options.config.as_deref(), &kept)?;
+    Ok(filter(options, config))
 }
 
 /// The same; a mistake in the configuration is said, and that in force is used. For what only shows, or

@@ -85,6 +85,13 @@ impl Text {
     }
 }
 
+impl Kept {
+    /// Nothing where there is none, or none that this version can read.
+    fn read(path: &Path) -> Option<Self> {
+        read_json(path).ok().flatten()
+    }
+}
+
 impl StandIn {
     /// What is wrong, and what is used instead, in a sentence.
     pub fn sentence(&self) -> String {
@@ -96,13 +103,36 @@ impl StandIn {
 }
 
 impl Config {
-    /// Reads the files as [`Config::load`] does. Where they have a mistake, it is what was kept of those
-    /// in force, in the file `kept`, that counts.
+    /// Reads the files as [`Config::load`] does, to put them in force in place of those that the file
+    /// `kept` has.
+    ///
+    /// # Errors
+    /// The files have a mistake.
+    pub fn load_over(path: Option<&Path>, kept: &Path) -> Result<Self> {
+        // Before the files: whoever puts others in force meanwhile has read newer ones.
+        let replaces = Kept::read(kept).map(|kept| kept.source);
+        Ok(Self {
+            replaces,
+            ..Self::load(path)?
+        })
+    }
+
+    /// What was put in force since the files of this were read, by somebody who read newer ones.
+    pub fn newer(&self, kept: &Path) -> Option<Self> {
+        let Kept { source, .. } = Kept::read(kept)?;
+        let is_newer = source.main == self.source.main
+            && source != self.source
+            && self.replaces.as_ref() != Some(&source);
+        is_newer.then(|| Self::of(source).ok())?
+    }
+
+    /// Reads the files as [`Config::load_over`] does. Where they have a mistake, it is what was kept of
+    /// those in force, in the file `kept`, that counts.
     ///
     /// # Errors
     /// The files have a mistake, and nothing is kept of them.
     pub fn load_or_kept(path: Option<&Path>, kept: &Path) -> Result<Self> {
-        Self::load(path).or_else(|mistake| match Self::kept(path, kept) {
+        Self::load_over(path, kept).or_else(|mistake| match Self::kept(path, kept) {
             Some((mut config, since)) => {
                 config.stand_in = Some(StandIn {
                     mistake: format!("{mistake:#}"),
@@ -115,9 +145,9 @@ impl Config {
     }
 
     /// What was kept of the configuration at `path`. Another one does not stand in for it, and one that
-    /// cannot be read, or not by this version, is none: the mistake is what matters then.
+    /// cannot be read is none: the mistake is what matters then.
     fn kept(path: Option<&Path>, kept: &Path) -> Option<(Self, Timestamp)> {
-        let Kept { since, source } = read_json(kept).ok()??;
+        let Kept { since, source } = Kept::read(kept)?;
         if source.main != main(path).ok()? {
             return None;
         }
@@ -126,8 +156,7 @@ impl Config {
 
     /// Since when the configuration is in force that is kept in the file `kept`.
     pub fn kept_since(kept: &Path) -> Option<Timestamp> {
-        let kept: Kept = read_json(kept).ok()??;
-        Some(kept.since)
+        Kept::read(kept).map(|kept| kept.since)
     }
 
     /// Keeps the files that this was read from as those in force at `now`, in the file `path`. They may
@@ -136,8 +165,7 @@ impl Config {
     /// # Errors
     /// The file cannot be written; the old one stays.
     pub fn keep(&self, path: &Path, now: Timestamp) -> Result<()> {
-        let kept: Option<Kept> = read_json(path).ok().flatten();
-        if kept.is_some_and(|kept| kept.source == self.source) {
+        if Kept::read(path).is_some_and(|kept| kept.source == self.source) {
             return Ok(());
         }
         let kept = Kept {
@@ -214,5 +242,40 @@ mod tests {
         assert!(load(&main).unwrap().stand_in.is_some());
         fs::write(&kept, "{}").unwrap();
         assert!(load(&main).is_err(), "nothing good is kept");
+    }
+
+    #[test]
+    fn what_was_put_in_force_since_it_was_read_is_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let (main, kept) = (path("main.toml"), path("kept"));
+        let load = |text: &str| {
+            fs::write(&main, text).unwrap();
+            Config::load_over(Some(&main), &kept).unwrap()
+        };
+        let keep = |config: &Config| config.keep(&kept, Timestamp::UNIX_EPOCH).unwrap();
+        let (one, two, three) = ("", "own_traffic = true\n", "interfaces = ['eth0']\n");
+        let first = load(one);
+        assert_eq!(first.newer(&kept), None, "nothing is in force");
+        keep(&first);
+        assert_eq!(first.newer(&kept), None, "it is in force itself");
+        let second = load(two);
+        assert_eq!(second.newer(&kept), None, "it replaces the first");
+        keep(&second);
+        assert!(first.newer(&kept).unwrap().own_traffic);
+        keep(&load(three));
+        assert_eq!(first.newer(&kept).unwrap().interfaces, ["eth0"]);
+        assert!(second.newer(&kept).is_some());
+        assert_eq!(
+            load(one).newer(&kept),
+            None,
+            "what was before may come again"
+        );
+
+        fs::write(path("other.toml"), "").unwrap();
+        let other = Config::load_over(Some(&path("other.toml")), &path("none")).unwrap();
+        assert_eq!(other.newer(&kept), None, "another main file");
+        fs::write(&kept, "{}").unwrap();
+        assert_eq!(first.newer(&kept), None, "nothing good is kept");
     }
 }

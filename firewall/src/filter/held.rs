@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::{Filter, Known, Outcome, Wanted, changes, compiled::Compiled};
 use crate::{
+    config::Config,
     dataplane::{Change, Interface, Link},
     image::Image,
     inputs::Inputs,
@@ -21,6 +22,8 @@ use crate::{
 /// The lock, and what is known once it is held.
 pub struct Held<'a> {
     filter: &'a Filter,
+    /// What somebody else put in force since the filter's own configuration was read.
+    newer: Option<Config>,
     pub(super) now: Timestamp,
     _lock: Lock,
 }
@@ -32,6 +35,7 @@ impl<'a> Held<'a> {
         let lock = filter.state.lock_change()?;
         Ok(Self {
             filter,
+            newer: filter.config.newer(&filter.state.configuration()),
             now: Timestamp::now(),
             _lock: lock,
         })
@@ -41,6 +45,11 @@ impl<'a> Held<'a> {
     pub fn fold(&self) -> Result<Vec<PathBuf>> {
         self.settle()?;
         changes::fold(&self.filter.state, self.now)
+    }
+
+    /// The configuration that counts: what was read first is not put in force over what was read later.
+    fn config(&self) -> &Config {
+        self.newer.as_ref().unwrap_or(&self.filter.config)
     }
 
     /// Puts what the files say in force, and forgets the changes that were folded into them. What was
@@ -53,8 +62,8 @@ impl<'a> Held<'a> {
     ) -> Result<(Outcome, Option<Compiled>)> {
         let before = self.filter.in_force()?;
         let mut interfaces = match wanted {
-            Wanted::Attached => self.attached_interfaces(before.as_ref())?,
-            Wanted::Exactly(interfaces) => interfaces,
+            Wanted::Exactly(interfaces) if self.newer.is_none() => interfaces,
+            _ => self.attached_interfaces(before.as_ref())?,
         };
         // In one order, whoever asks: another order is no change that would need an install.
         interfaces.sort_by(|one, other| one.name.cmp(&other.name));
@@ -111,7 +120,7 @@ impl<'a> Held<'a> {
             _ => network_namespace()?,
         };
         self.refresh_protected(namespace, known.protected)?;
-        let mut inputs = Inputs::read(&self.filter.config, &self.filter.state)?;
+        let mut inputs = Inputs::read(self.config(), &self.filter.state)?;
         inputs.take(known.copies);
         let not_dropped = (self.filter).judge(&mut inputs, before.is_some(), self.now)?;
         let digest = inputs.digest(self.now);
@@ -167,11 +176,11 @@ impl<'a> Held<'a> {
     /// Keeps the configuration that is in force now, for the time when its files have a mistake. In
     /// force is in force: that it cannot be written is no failure of this.
     fn keep_configuration(&self, outcome: &Outcome) {
-        let Filter { config, state, .. } = self.filter;
         if matches!(outcome, Outcome::NothingAttached) {
             return;
         }
-        if let Err(failure) = config.keep(&state.configuration(), self.now) {
+        let path = self.filter.state.configuration();
+        if let Err(failure) = self.config().keep(&path, self.now) {
             warn!("a mistake in the configuration would stop commands: {failure:#}");
         }
     }
@@ -198,7 +207,7 @@ impl<'a> Held<'a> {
         }
         let path = self.filter.state.protected();
         let mut facts: Facts = state::read_json(&path)?.unwrap_or_default();
-        let mut seen = live_facts(&self.filter.config.inside_prefixes, &Network::read()?);
+        let mut seen = live_facts(&self.config().inside_prefixes, &Network::read()?);
         seen.extend_from_slice(known);
         if facts.refresh(&seen, self.now) {
             state::write_json(&path, &facts)?;

@@ -13,6 +13,7 @@ mod groups;
 mod limits;
 mod mistakes;
 mod names;
+mod newer;
 mod own_traffic;
 mod refuse;
 mod scene;

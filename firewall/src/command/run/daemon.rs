@@ -130,6 +130,9 @@ impl Daemon {
     /// Puts the files in force; a failure is said, and what is in force stays.
     fn enforce(&mut self) {
         self.looked = Instant::now();
+        if let Some(config) = self.filter.config.newer(&self.filter.state.configuration()) {
+            self.adopt(config);
+        }
         let wanted = self.wanted(Missing::IsLeftOut);
         let known = Known {
             protected: &self.feed_hosts,
@@ -218,21 +221,29 @@ impl Daemon {
 
     /// Reads the configuration again; a bad one changes nothing.
     fn reload(&mut self) {
-        match Config::load(self.options.config.as_deref()) {
+        let kept = self.filter.state.configuration();
+        match Config::load_over(self.options.config.as_deref(), &kept) {
             Ok(config) => {
-                let before = std::mem::replace(&mut self.filter.config, config);
-                // A name that is not there may be a mistyped one: nothing is taken off for it.
-                if let Err(failure) = self.wanted(Missing::IsAnError) {
-                    self.filter.config = before;
-                    error!("the configuration before stays in use: {failure:#}");
-                    return;
+                if self.adopt(config) {
+                    self.enforce();
                 }
-                info!("configuration read again");
-                self.advise_on_configuration();
-                self.enforce();
             }
             Err(failure) => error!("the configuration before stays in use: {failure:#}"),
         }
+    }
+
+    /// Goes on with another configuration. Whether it can: a name that is not there may be a mistyped
+    /// one, and nothing is taken off for it.
+    fn adopt(&mut self, config: Config) -> bool {
+        let before = std::mem::replace(&mut self.filter.config, config);
+        if let Err(failure) = self.wanted(Missing::IsAnError) {
+            self.filter.config = before;
+            error!("the configuration before stays in use: {failure:#}");
+            return false;
+        }
+        info!("configuration read again");
+        self.advise_on_configuration();
+        true
     }
 
     /// When something ends or is due.
