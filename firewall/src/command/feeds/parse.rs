@@ -13,6 +13,7 @@ use crate::{
         decompress::decompress,
         fetch::Limits,
         format::{self, Format, How, Parsed},
+        guard::rejected,
     },
 };
 
@@ -27,6 +28,9 @@ pub(super) fn run(arguments: &Parse, json: bool, output: &mut dyn Write) -> Resu
     match json {
         true => write_json(output, &row(arguments, format, &parsed))?,
         false => write_text(arguments, format, &parsed, output)?,
+    }
+    if let Err(refused) = rejected::check(format, &parsed) {
+        eprintln!("as a feed it would be refused: {refused}");
     }
     Ok(Ending::Success)
 }

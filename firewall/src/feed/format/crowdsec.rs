@@ -1,9 +1,16 @@
-//! `crowdsec`: decisions of a CrowdSec Local API, one JSON object a line, as this program keeps them.
+//! `crowdsec`: decisions of a CrowdSec Local API: copies as this program keeps them, one JSON object a
+//! line, and what somebody saved of `/v1/decisions`, its stream or `cscli decisions list -o json`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::{Parsed, Refused, Said, check_size, said, text};
+use super::{
+    Parsed, Refused, Said, check_size,
+    said::{self, Skipped},
+    text,
+    walk::{Path, Step, records},
+};
 
 /// A decision to ban.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +38,34 @@ impl Decision {
     }
 }
 
+/// A decision as the API and `cscli` tell it.
+#[derive(Deserialize)]
+struct Told {
+    scope: String,
+    value: String,
+    #[serde(rename = "type")]
+    kind: String,
+    duration: String,
+    #[serde(default)]
+    origin: String,
+    #[serde(default)]
+    scenario: String,
+}
+
+/// An alert of `cscli`, with what was decided.
+#[derive(Deserialize)]
+struct Alert {
+    #[serde(default)]
+    decisions: Option<Vec<Told>>,
+}
+
+/// Keys by which answers are known: of a stream, of a list of decisions, of a list of alerts.
+pub(super) const ANSWERS: [&[&str]; 3] = [
+    &[".new", ".deleted"],
+    &["[].scope", "[].value", "[].type", "[].duration"],
+    &["[].decisions", "[].source"],
+];
+
 /// True if `line` is the first of a copy.
 pub(super) fn begins_with(line: &[u8]) -> bool {
     line == Decision::HEADER.trim_ascii_end().as_bytes()
@@ -39,20 +74,76 @@ pub(super) fn begins_with(line: &[u8]) -> bool {
 /// The indicators of a copy. Whether a decision still holds is for those who write the copy.
 ///
 /// # Errors
-/// The first line is missing, or there are too many.
+/// It is neither a copy nor an answer, the latter is cut off, or there are too many.
 pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
+    let first = text::lines(bytes).next().map(|(_, line)| line.trim_ascii());
+    if first.is_some_and(begins_with) {
+        return parse_copy(bytes, parsed);
+    }
+    parse_answer(bytes, parsed)
+}
+
+/// What is new in a stream, and all of a list.
+fn parse_answer(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
+    let is_record = |path: &Path<'_>| match path {
+        [Step::Key(key), Step::Item] => key == "new",
+        path => matches!(path, [Step::Item]),
+    };
+    let has_list = records(bytes, is_record, |line, value| {
+        if let Err(reason) = take_answer(parsed, line, value) {
+            parsed.reject(line, value.get().as_bytes(), reason);
+        }
+        check_size(parsed)
+    })?;
+    parsed.lines = text::lines(bytes).count();
+    let is_answer = has_list || parsed.entries > 0;
+    match is_answer {
+        true => Ok(()),
+        false => Err(Refused(
+            "no decisions of a CrowdSec Local API; set server = \"crowdsec\" and the address of one"
+                .to_owned(),
+        )),
+    }
+}
+
+fn take_answer(parsed: &mut Parsed, line: u32, value: &RawValue) -> Result<(), &'static str> {
+    if let Ok(told) = serde_json::from_str::<Told>(value.get()) {
+        return take_told(parsed, line, &told);
+    }
+    let alert: Alert = serde_json::from_str(value.get()).map_err(|_| "no decision")?;
+    let mut decisions = alert.decisions.iter().flatten();
+    decisions.try_for_each(|told| take_told(parsed, line, told))
+}
+
+fn take_told(parsed: &mut Parsed, line: u32, told: &Told) -> Result<(), &'static str> {
+    let is_address = ["ip", "range"]
+        .iter()
+        .any(|it| told.scope.eq_ignore_ascii_case(it));
+    if !is_address || told.kind != "ban" {
+        parsed.skip(Skipped::Other);
+    } else if told.duration.starts_with('-') {
+        parsed.skip(Skipped::Expired);
+    } else {
+        parsed.add(line, text::prefix(told.value.trim().as_bytes())?, None);
+        parsed.say(line, || said_of(&told.scenario, &told.origin));
+    }
+    Ok(())
+}
+
+fn said_of(scenario: &str, origin: &str) -> Said {
+    Said {
+        family: said::word(scenario),
+        status: said::word(origin).map(|origin| format!("by {origin}")),
+        ..Said::default()
+    }
+}
+
+fn parse_copy(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
     for (number, line) in text::lines(bytes) {
         parsed.lines += 1;
         let line = line.trim_ascii();
         match number {
-            1 if begins_with(line) => (parsed.comments, parsed.complete) = (1, true),
-            1 => {
-                return Err(Refused(
-                    "no copy of decisions of a CrowdSec Local API; set server = \"crowdsec\" and \
-                     the address of one"
-                        .to_owned(),
-                ));
-            }
+            1 => (parsed.comments, parsed.complete) = (1, true),
             _ if line.is_empty() => parsed.blank += 1,
             _ => take_line(parsed, number, line),
         }
@@ -68,11 +159,7 @@ fn take_line(parsed: &mut Parsed, number: u32, line: &[u8]) {
     match text::prefix(decision.value.as_bytes()) {
         Ok(prefix) => {
             parsed.add(number, prefix, None);
-            parsed.say(number, || Said {
-                family: said::word(&decision.scenario),
-                status: said::word(&decision.origin).map(|origin| format!("by {origin}")),
-                ..Said::default()
-            });
+            parsed.say(number, || said_of(&decision.scenario, &decision.origin));
         }
         Err(reason) => parsed.reject(number, line, reason),
     }
@@ -119,5 +206,40 @@ mod tests {
         );
         let bad = parse(&copy(&format!("{}nonsense\n", line("Alaska")))).unwrap();
         assert_eq!((bad.entries, bad.rejected_count), (0, 2));
+    }
+
+    #[test]
+    fn answers_of_the_api_and_of_cscli() {
+        let told = |scope: &str, value: &str, kind: &str, duration: &str| {
+            format!(
+                r#"{{"id":1,"scope":"{scope}","value":"{value}","type":"{kind}","duration":"{duration}"}}"#
+            )
+        };
+        let all = [
+            told("Ip", "192.0.2.7", "ban", "3h59m"),
+            told("range", "203.0.113.0/24", "ban", "1h"),
+            told("ip", "192.0.2.8/32", "ban", "1h"),
+            told("ip", "192.0.2.9", "captcha", "1h"),
+            told("Country", "XX", "ban", "1h"),
+            told("ip", "192.0.2.10", "ban", "-1.5s"),
+        ]
+        .join(",");
+        let other = told("ip", "192.0.2.99", "ban", "1h");
+        for answer in [
+            format!("[{all}]"),
+            format!(r#"{{"deleted":[{other}],"new":[{all}]}}"#),
+            format!(r#"[{{"decisions":[{all}],"source":{{"ip":"192.0.2.98"}}}}]"#),
+        ] {
+            let parsed = parse(answer.as_bytes()).unwrap();
+            assert_eq!((parsed.entries, parsed.rejected_count), (3, 0), "{answer}");
+            assert_eq!(parsed.skipped[&Skipped::Other], 2);
+            assert_eq!(parsed.skipped[&Skipped::Expired], 1);
+        }
+        for no_answer in [
+            r#"{"message":"access forbidden"}"#,
+            r#"{"new":null,"deleted":null}"#,
+        ] {
+            assert!(parse(no_answer.as_bytes()).is_err(), "{no_answer}");
+        }
     }
 }

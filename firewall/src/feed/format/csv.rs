@@ -11,10 +11,11 @@ use super::{
     mark,
     options::{Column, Separator},
     rows::{Fields, rows, split},
-    said::{Skipped, kind_of},
-    tabular::{Header, SaidColumns, Table, port},
+    said::{Skipped, is_name, kind_of},
+    tabular::{Header, SaidColumns, Table, port, port_number},
     text,
 };
+use crate::subject::Port;
 
 /// Rows that are looked at to find the separator and the column.
 const SAMPLE: usize = 1000;
@@ -71,7 +72,7 @@ fn take_row(
     let address = fields
         .get(layout.address)
         .ok_or("no such column in the row")?;
-    let item = match (layout.last, item(address)) {
+    let item = match (layout.last, entry(address)) {
         (Some(last), Ok(_)) => range(address, fields.get(last).map_or(&[], |it| it))?,
         (None, Ok(item)) => item,
         (_, Err(reason)) => {
@@ -92,6 +93,21 @@ fn take_row(
     parsed.add_item(line, item, port)?;
     parsed.say(line, || layout.said.said(fields));
     Ok(())
+}
+
+/// An entry, or one of two parts as MISP writes it in tables: `192.0.2.7|443`, `evil.example|192.0.2.7`.
+fn entry(field: &[u8]) -> Result<Item, &'static str> {
+    let of_parts = || {
+        let (first, second) = str::from_utf8(field).ok()?.split_once('|')?;
+        match (text::address(first.as_bytes()), port_number(second)) {
+            (Some(address), Some(number)) => {
+                let protocol = None;
+                Some(Item::Port(address, Port { number, protocol }))
+            }
+            _ => item(second.as_bytes()).ok().filter(|_| is_name(first)),
+        }
+    };
+    item(field).or_else(|reason| of_parts().ok_or(reason))
 }
 
 fn take_all(parsed: &mut Parsed, line: u32, fields: &Fields<'_>) -> Result<(), &'static str> {
@@ -132,7 +148,7 @@ fn addresses_by_column(table: Table<'_>) -> Vec<usize> {
     each_of_sample(table, |fields| {
         counts.resize(counts.len().max(fields.len()), 0);
         for (count, field) in counts.iter_mut().zip(fields) {
-            *count += usize::from(item(field).is_ok());
+            *count += usize::from(entry(field).is_ok());
         }
     });
     counts

@@ -1,8 +1,8 @@
 //! Which format content is of, by its looks: a mark of its own first, then what most lines are.
 
 use super::{
-    Format, How, Parsed, Refused, check_no_page, csv, detect_json, dshield, fill, hosts, ipset,
-    ipsum,
+    Format, How, Parsed, Refused, Rejected, check_no_page, csv, detect_json, dshield, fill, hosts,
+    ipset, ipsum, is_tolerable,
     item::item,
     mark, nft, p2p,
     rows::Between,
@@ -17,7 +17,8 @@ const SAMPLE: usize = 1000;
 
 /// The format of `bytes`, which are decompressed content.
 ///
-/// A list is plain if 98 of 100 lines are entries. Comments alone could be anything, and are none.
+/// A list is plain if 98 of 100 lines are meant as entries, well written or not, and most of them are
+/// some. Comments alone could be anything, and are none.
 ///
 /// # Errors
 /// It is none of the formats, or has nothing that can be used; says why, for people.
@@ -30,25 +31,53 @@ pub fn detect(bytes: &[u8]) -> Result<Format, Refused> {
 /// # Errors
 /// As those of [`detect`] and [`super::parse`].
 pub fn detect_and_parse(how: &How, bytes: &[u8]) -> Result<(Format, Parsed), Refused> {
-    let format = look(bytes)?;
+    let look = look(bytes)?;
+    let format = look.format;
     let mut parsed = Parsed::default();
     fill(format, how, bytes, &mut parsed)?;
     check_usable(format, &parsed)?;
-    check_mostly_entries(format, &parsed)?;
+    check_mostly_entries(look, &parsed)?;
     Ok((format, parsed))
 }
 
-fn look(bytes: &[u8]) -> Result<Format, Refused> {
+/// What content looks like.
+#[derive(Clone, Copy)]
+struct Look {
+    format: Format,
+    /// Whether it has the mark of its format, however good its lines are.
+    is_marked: bool,
+}
+
+impl Look {
+    fn marked(format: Format) -> Self {
+        Self {
+            format,
+            is_marked: true,
+        }
+    }
+
+    fn guessed(format: Format) -> Self {
+        Self {
+            format,
+            is_marked: false,
+        }
+    }
+}
+
+fn look(bytes: &[u8]) -> Result<Look, Refused> {
     check_no_page(bytes)?;
     let bytes = &text::normal(bytes);
     check_text(bytes)?;
     let begin = bytes.trim_ascii_start();
     if let Some(format) = detect_json::look(begin) {
-        return format;
+        return Ok(match format {
+            Format::Json => Look::guessed(format),
+            format => Look::marked(format),
+        });
     }
     let sample = sample(bytes);
     if let Some(format) = by_first_line(sample.first().copied()).or_else(|| by_header(bytes)) {
-        return Ok(format);
+        return Ok(Look::marked(format));
     }
     if sample.is_empty() {
         let comments = text::lines(bytes)
@@ -129,11 +158,16 @@ fn by_header(bytes: &[u8]) -> Option<Format> {
     }
     if has("dstip") && has("dstport") {
         let sslbl = header.as_ref().is_some_and(|header| header.is_sslbl());
-        return Some(if sslbl {
-            Format::SslblCsv
-        } else {
-            Format::FeodoCsv
-        });
+        let feodo = has("c2status") || says("Feodo Tracker") || mark::footer(bytes).is_some();
+        // Others have these columns as well, and no footer.
+        let format = match (sslbl, feodo) {
+            (true, _) => Some(Format::SslblCsv),
+            (_, true) => Some(Format::FeodoCsv),
+            _ => None,
+        };
+        if format.is_some() {
+            return format;
+        }
     }
     if says("Feodo Tracker") && mark::footer(bytes).is_some() {
         return Some(Format::FeodoText);
@@ -148,7 +182,7 @@ fn by_header(bytes: &[u8]) -> Option<Format> {
 type Looks = fn(&[u8]) -> bool;
 
 /// By what most of the sampled lines are. What looks like nothing is a table, which says why not.
-fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
+fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Look {
     let count = |is: Looks| sample.iter().filter(|line| is(line)).count();
     let most = |is| 100 * count(is) >= 98 * sample.len();
     // Rows that nothing else looks like; whether enough of them are good is seen later.
@@ -157,19 +191,19 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
     let hosts =
         |line: &[u8]| hosts::is_row(line) || hosts::is_real_row(line) || hosts::is_name_row(line);
     if half(dshield_row) {
-        return Format::Dshield;
+        return Look::guessed(Format::Dshield);
     }
     if csv::has_header(bytes) {
-        return Format::Csv;
+        return Look::marked(Format::Csv);
     }
-    if most(is_entry) {
-        return Format::Plain;
+    if most(is_meant_as_entry) && half(is_entry) {
+        return Look::guessed(Format::Plain);
     }
     if some(|line| sections::heading(line).is_some()) && some(|line| item(line).is_ok()) {
-        return Format::Sections;
+        return Look::guessed(Format::Sections);
     }
     if most(hosts) {
-        return Format::Hosts;
+        return Look::guessed(Format::Hosts);
     }
     let table: [(Looks, Format); 4] = [
         (
@@ -184,15 +218,22 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Format {
         (p2p::is_row, Format::P2p),
     ];
     if let Some((_, format)) = table.into_iter().find(|(is, _)| half(*is)) {
-        return format;
+        return Look::guessed(format);
     }
-    let entries = count(is_entry);
-    let begin = &bytes[..bytes.len().min(1 << 20)];
-    match is_table(begin) && (2 * entries <= sample.len() || most(is_entry_or_name))
-        || entries == 0 && csv::kind_of_most(begin).is_some()
-    {
-        true => Format::Csv,
-        false => Format::Plain,
+    Look::guessed(table_or_plain(&bytes[..bytes.len().min(1 << 20)]))
+}
+
+/// A table, or lines with an entry each: whichever understands more of what the content begins with.
+fn table_or_plain(begin: &[u8]) -> Format {
+    let understood = |format| {
+        let mut parsed = Parsed::default();
+        let read = fill(format, &How::default(), begin, &mut parsed);
+        (read.is_ok() && parsed.entries > 0).then(|| parsed.listed() - parsed.rejected_count)
+    };
+    match (understood(Format::Csv), understood(Format::Plain)) {
+        (None, None) if csv::kind_of_most(begin).is_some() => Format::Csv,
+        (table, plain) if table > plain => Format::Csv,
+        _ => Format::Plain,
     }
 }
 
@@ -200,9 +241,16 @@ fn is_entry(line: &[u8]) -> bool {
     item(text::without_comment(line)).is_ok()
 }
 
-/// Addresses and names below each other are a column of both.
-fn is_entry_or_name(line: &[u8]) -> bool {
-    is_entry(line) || kind_of(text::without_comment(line)).is_some()
+/// Whether the line is an entry, or one that somebody has written wrongly.
+fn is_meant_as_entry(line: &[u8]) -> bool {
+    is_entry(line) || looks_like_address(text::without_comment(line))
+}
+
+/// Whether it has nothing but what addresses are made of, and several numbers.
+fn looks_like_address(text: &[u8]) -> bool {
+    let of_address = |byte: &u8| byte.is_ascii_hexdigit() || b".:/-[]%".contains(byte);
+    let count = |it: u8| text.iter().filter(|&&byte| byte == it).count();
+    text.iter().all(of_address) && (count(b'.') > 1 || count(b':') > 1)
 }
 
 /// Some copies have a row with names of columns.
@@ -210,15 +258,9 @@ fn dshield_row(line: &[u8]) -> bool {
     dshield::is_row(line) || line.starts_with(b"Start\t")
 }
 
-fn is_table(bytes: &[u8]) -> bool {
-    let mut parsed = Parsed::default();
-    fill(Format::Csv, &How::default(), bytes, &mut parsed).is_ok() && parsed.entries > 0
-}
-
 /// That there is an entry, or that the list is known to be empty.
 fn check_usable(format: Format, parsed: &Parsed) -> Result<(), Refused> {
-    let skipped: usize = parsed.skipped.values().sum();
-    if parsed.entries > 0 || skipped == 0 {
+    if parsed.entries > 0 || parsed.skipped.is_empty() {
         return Ok(());
     }
     Err(Refused(format!(
@@ -238,10 +280,11 @@ fn said(parsed: &Parsed) -> String {
         .join(", ")
 }
 
-fn check_mostly_entries(format: Format, parsed: &Parsed) -> Result<(), Refused> {
-    let skipped: usize = parsed.skipped.values().sum();
-    let all = parsed.entries + parsed.rejected_count + skipped;
-    let good = parsed.entries > 0 && 50 * parsed.rejected_count <= all;
+/// A mark says what content is; its lines say so if few of them are something else altogether.
+fn check_mostly_entries(look: Look, parsed: &Parsed) -> Result<(), Refused> {
+    let Look { format, is_marked } = look;
+    let all = parsed.listed();
+    let good = parsed.entries > 0 && (is_marked || is_tolerable(strange(parsed), all));
     let what = match parsed.rejected.first() {
         _ if good || (parsed.complete && all == 0) => return Ok(()),
         Some(first) => {
@@ -259,4 +302,10 @@ fn check_mostly_entries(format: Format, parsed: &Parsed) -> Result<(), Refused> 
     Err(Refused(format!(
         "the format is unknown: {what}; it is most like {format}: if it is that, name it with `format`"
     )))
+}
+
+/// Rejected lines that are no address written wrongly.
+fn strange(parsed: &Parsed) -> usize {
+    let meant = |it: &&Rejected| looks_like_address(text::without_comment(it.text.as_bytes()));
+    parsed.rejected_count - parsed.rejected.iter().filter(meant).count()
 }

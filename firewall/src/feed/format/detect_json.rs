@@ -10,8 +10,8 @@ use super::{
 /// Keys and texts that are looked at.
 const MOST: usize = 20_000;
 
-/// The format, or why it is none; nothing if `bytes` are no JSON.
-pub(super) fn look(bytes: &[u8]) -> Option<Result<Format, Refused>> {
+/// The format; nothing if `bytes` are no JSON.
+pub(super) fn look(bytes: &[u8]) -> Option<Format> {
     if !is_json(bytes) {
         return None;
     }
@@ -19,15 +19,15 @@ pub(super) fn look(bytes: &[u8]) -> Option<Result<Format, Refused>> {
         .next()
         .map_or(&[][..], |(_, line)| line.trim_ascii());
     if spamhaus_json::begins_with(first) {
-        return Some(Ok(Format::SpamhausJson));
+        return Some(Format::SpamhausJson);
     }
     if crowdsec::begins_with(first) {
-        return Some(Ok(Format::Crowdsec));
+        return Some(Format::Crowdsec);
     }
     let mut shape = Shape::default();
     // Cut off or not, the parser of the format says it better.
     let _ = walk(bytes, &mut shape);
-    Some(Ok(shape.format(bytes)))
+    Some(shape.format(bytes))
 }
 
 /// A bracket may also begin `[2001:db8::1]:443`.
@@ -98,6 +98,11 @@ impl Shape {
             Format::Misp
         } else if self.has(".list") && warninglist.iter().any(|key| self.has(key)) {
             Format::MispWarninglist
+        } else if crowdsec::ANSWERS
+            .iter()
+            .any(|keys| keys.iter().all(|key| self.has(key)))
+        {
+            Format::Crowdsec
         } else if self.has("[].ip_address") && self.has("[].port") && self.has("[].malware") {
             Format::FeodoJson
         } else if [".data[]", "[]", ".*[]"].iter().any(|path| {

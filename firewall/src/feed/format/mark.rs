@@ -39,7 +39,7 @@ pub(super) fn netset(bytes: &[u8]) -> Option<usize> {
 /// # Errors
 /// It is not.
 pub(super) fn check(place: &str, announced: usize, parsed: &mut Parsed) -> Result<(), Refused> {
-    let found = parsed.entries + parsed.rejected_count + parsed.skipped.values().sum::<usize>();
+    let found = parsed.listed();
     if announced != found {
         return Err(Refused(format!(
             "the {place} announces {announced} entries and the list has {found}: \

@@ -42,6 +42,7 @@ mod suricata;
 mod tabular;
 mod text;
 mod threatfox_csv;
+mod tolerable;
 mod tor_exits;
 mod urls;
 mod walk;
@@ -54,6 +55,7 @@ pub use detect::{detect, detect_and_parse};
 pub use options::{Column, Options, Separator, one_or_more, or_auto};
 pub use parsed::{Indicator, Parsed, REJECTED_KEPT, Rejected, distinct, harmless};
 pub use said::{Said, Skipped};
+pub use tolerable::is_tolerable;
 
 /// Most indicators of one feed. Short lines of ranges could fill the memory otherwise.
 pub const MOST_INDICATORS: usize = 16_000_000;

@@ -144,6 +144,11 @@ impl Parsed {
         self.entries - self.v6_entries
     }
 
+    /// All that the content lists, be it an entry or not.
+    pub fn listed(&self) -> usize {
+        self.entries + self.rejected_count + self.skipped.values().sum::<usize>()
+    }
+
     /// What was skipped and no other version of this list could be used either, such as names.
     pub fn unusable(&self) -> usize {
         let unusable = self.skipped.iter().filter(|(why, _)| !why.is_withdrawn());

@@ -107,7 +107,7 @@ impl<'a> Table<'a> {
                 true => uncommented(row.text),
                 false => row.text,
             };
-            if text.is_empty() {
+            if text.is_empty() || is_declaration(&row) {
                 continue;
             }
             split(text, self.between, &mut fields);
@@ -150,10 +150,11 @@ impl<'a> Table<'a> {
     ) -> Result<(), Refused> {
         let header = header.and_then(|header| header.row);
         let mut fields = Fields::new();
-        for Row { line, text } in rows(self.bytes) {
+        for row in rows(self.bytes) {
+            let Row { line, text } = row;
             if text.is_empty() {
                 parsed.blank += 1;
-            } else if text::is_comment(text) {
+            } else if text::is_comment(text) || is_declaration(&row) {
                 parsed.comments += 1;
             } else if header != Some(line) {
                 split(text, self.between, &mut fields);
@@ -327,6 +328,11 @@ pub(super) fn port(
 pub(super) fn port_number(text: &str) -> Option<u16> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|&number| digits && number != 0)
+}
+
+/// `sep=;` in the first line tells spreadsheets what separates the columns.
+fn is_declaration(row: &Row<'_>) -> bool {
+    row.line == 1 && row.text.len() == 5 && row.text.starts_with(b"sep=")
 }
 
 fn uncommented(text: &[u8]) -> &[u8] {

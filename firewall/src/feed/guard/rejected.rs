@@ -2,16 +2,8 @@
 
 use super::super::{
     Refused,
-    format::{Format, Parsed},
+    format::{Format, Parsed, is_tolerable},
 };
-
-/// Of so many lines or records one may be rejected: 2 in 100.
-const ONE_IN: usize = 50;
-
-/// Where the lines are few, a slip or two are more than that: so many are forgiven, as long as each
-/// stands among [`SLIP_ONE_IN`] lines.
-const SLIPS: usize = 5;
-const SLIP_ONE_IN: usize = 5;
 
 /// Refuses content with too many rejected lines, also where its format is named: a page, a list that
 /// somebody damaged, or one in another format that looks alike.
@@ -19,9 +11,7 @@ const SLIP_ONE_IN: usize = 5;
 /// # Errors
 /// The message has the numbers and the first rejected line.
 pub fn check(format: Format, parsed: &Parsed) -> Result<(), Refused> {
-    let skipped: usize = parsed.skipped.values().sum();
-    let rejected = parsed.rejected_count;
-    let all = parsed.entries + skipped + rejected;
+    let (rejected, all) = (parsed.rejected_count, parsed.listed());
     if rejects_what_is_right(format) || is_tolerable(rejected, all) {
         return Ok(());
     }
@@ -41,39 +31,10 @@ fn rejects_what_is_right(format: Format) -> bool {
     matches!(format, Format::Stix | Format::Suricata)
 }
 
-fn is_tolerable(rejected: usize, all: usize) -> bool {
-    let few = rejected <= SLIPS && SLIP_ONE_IN * rejected <= all;
-    few || ONE_IN * rejected <= all
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::feed::format::{self, How};
-
-    #[test]
-    fn so_many_rejected_of_so_many_lines_are_tolerable_or_not() {
-        let table = [
-            (0, 0, true),
-            (0, 1, true),
-            (1, 1, false),
-            (1, 4, false),
-            (1, 5, true),
-            (1, 10, true),
-            (2, 10, true),
-            (3, 10, false),
-            (5, 25, true),
-            (6, 30, false),
-            (6, 299, false),
-            (6, 300, true),
-            (20, 100, false),
-            (20_000, 1_000_000, true),
-            (20_001, 1_000_000, false),
-        ];
-        for (rejected, all, expected) in table {
-            assert_eq!(is_tolerable(rejected, all), expected, "{rejected} of {all}");
-        }
-    }
 
     #[test]
     fn the_refusal_has_the_numbers_and_the_first_line() {

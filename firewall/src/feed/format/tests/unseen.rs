@@ -119,6 +119,72 @@ const LISTS: &[List] = &[
         [1, 0, 0],
         &["192.0.2.1/32"],
     ),
+    (
+        "pairs that MISP exports as a table",
+        "uuid,type,value,to_ids\n1,ip-dst|port,192.0.2.1|443,1\n2,domain|ip,evil.example|192.0.2.2,1\n\
+         3,domain,evil.example,1\n",
+        Format::Csv,
+        [2, 0, 1],
+        &["192.0.2.1/32", "192.0.2.2/32"],
+    ),
+    (
+        "columns that the Feodo Tracker has as well",
+        "time,src_ip,dst_ip,dst_port\n1,10.0.0.5,192.0.2.1,443\n2,10.0.0.6,192.0.2.2,80\n",
+        Format::Csv,
+        [2, 0, 2],
+        &["192.0.2.1/32", "192.0.2.2/32"],
+    ),
+    (
+        "a word to spreadsheets",
+        "sep=;\r\nIP;Country\r\n192.0.2.1;NL\r\n192.0.2.2;DE\r\n",
+        Format::Csv,
+        [2, 0, 0],
+        &["192.0.2.1/32", "192.0.2.2/32"],
+    ),
+    (
+        "addresses written wrongly among some that are right",
+        "192.0.2.1\n192.0.2.02\n192.0.2.3\n192.0.2.4/33\n192.0.2.5192.0.2.6\n2001:db8::1%eth0\n\
+         192.0.2.7-192.0.2.6\n2001:db8::2\n",
+        Format::Plain,
+        [3, 1, 0],
+        &["192.0.2.1/32", "192.0.2.3/32", "2001:db8::2/128"],
+    ),
+    (
+        "a word of somebody among few addresses",
+        "192.0.2.1\n192.0.2.2\nto do\n192.0.2.3\n192.0.2.4\n",
+        Format::Plain,
+        [4, 0, 0],
+        &[
+            "192.0.2.1/32",
+            "192.0.2.2/32",
+            "192.0.2.3/32",
+            "192.0.2.4/32",
+        ],
+    ),
+    (
+        "a column with addresses written wrongly",
+        "ip,port\n192.0.2.1,80\n192.0.2.02,80\n192.0.2.3,http\n",
+        Format::Csv,
+        [1, 0, 1],
+        &["192.0.2.1/32"],
+    ),
+    (
+        "patterns that say more than a filter can do",
+        r#"{"type":"bundle","objects":[
+            {"type":"indicator","id":"indicator--1","pattern":"[ipv4-addr:value = '192.0.2.1']"},
+            {"type":"indicator","id":"indicator--2","pattern":"[ipv4-addr:value = '192.0.2.2' AND file:name = 'a']"}
+        ]}"#,
+        Format::Stix,
+        [1, 0, 0],
+        &["192.0.2.1/32"],
+    ),
+    (
+        "decisions of a Local API",
+        r#"{"deleted":null,"new":[{"scope":"Ip","value":"192.0.2.1","type":"ban","duration":"1h"}]}"#,
+        Format::Crowdsec,
+        [1, 0, 0],
+        &["192.0.2.1/32"],
+    ),
 ];
 
 #[test]
