@@ -28,10 +28,10 @@ struct Attribute {
     to_ids: bool,
     #[serde(default, deserialize_with = "flag")]
     deleted: bool,
-    category: Option<String>,
-    comment: Option<String>,
-    first_seen: Option<String>,
-    last_seen: Option<String>,
+    category: Option<Text>,
+    comment: Option<Text>,
+    first_seen: Option<Text>,
+    last_seen: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +42,12 @@ struct Object {
     deleted: bool,
     #[serde(rename = "Attribute", default)]
     attributes: Vec<Attribute>,
+}
+
+impl Object {
+    fn is_empty(&self) -> bool {
+        self.name.is_empty() && self.attributes.is_empty()
+    }
 }
 
 /// The indicators of all events.
@@ -69,8 +75,8 @@ fn take(parsed: &mut Parsed, line: u32, value: &RawValue) {
         return take_attribute(parsed, line, &attribute, false, None);
     }
     match serde_json::from_str::<Object>(value.get()) {
-        Ok(object) => take_object(parsed, line, &object),
-        Err(_) => parsed.reject(line, value.get().as_bytes(), "neither attribute nor object"),
+        Ok(object) if !object.is_empty() => take_object(parsed, line, &object),
+        _ => parsed.reject(line, value.get().as_bytes(), "neither attribute nor object"),
     }
 }
 
@@ -146,16 +152,16 @@ fn address_of<'a>(kind: &str, value: &'a str) -> Option<(&'a str, Option<&'a str
     match kind {
         "ip-dst" | "ip-src" => Some((value, None)),
         "ip-dst|port" | "ip-src|port" => match value.split_once('|') {
-            Some((address, port)) => Some((address, Some(port))),
+            Some((address, port)) => Some((address.trim(), Some(port.trim()))),
             None => Some((value, None)),
         },
-        "domain|ip" => Some((value.split_once('|')?.1, None)),
+        "domain|ip" => Some((value.split_once('|')?.1.trim(), None)),
         _ => None,
     }
 }
 
 fn said(attribute: &Attribute) -> Said {
-    let of = |text: &Option<String>| text.as_deref().and_then(word);
+    let of = |text: &Option<Text>| text.as_ref().and_then(|text| word(&text.0));
     Said {
         status: of(&attribute.category),
         description: of(&attribute.comment),

@@ -48,7 +48,7 @@ pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
 
 /// True if `line` is the first of a ruleset.
 pub(super) fn begins_with(line: &[u8]) -> bool {
-    const FIRST: [&str; 15] = [
+    const FIRST: [&str; 16] = [
         "table ",
         "add table ",
         "add element ",
@@ -60,6 +60,7 @@ pub(super) fn begins_with(line: &[u8]) -> bool {
         "flush set ",
         "flush table ",
         "define ",
+        "include ",
         "delete table ",
         "delete set ",
         "destroy table ",
@@ -184,14 +185,32 @@ fn take_set(parsed: &mut Parsed, members: &mut Vec<(u32, &str)>) -> Result<(), R
 
 /// The address of a member, and its port where the set is of both.
 fn entry(member: &str) -> Result<(Item, Option<Port>), &'static str> {
-    // What follows is when the member ends, what it counts and what somebody noted.
-    const AFTER: [&str; 5] = [" timeout ", " expires ", " counter", " comment ", " last "];
-    let ends = AFTER.iter().filter_map(|word| member.find(word));
-    let value = &member[..ends.min().unwrap_or(member.len())];
-    if value.contains(" : ") {
+    // What follows is when the member ends, what it counts, what it allows and what somebody noted.
+    const AFTER: [&str; 8] = [
+        " timeout ",
+        " expires ",
+        " counter",
+        " comment",
+        " last ",
+        " limit ",
+        " quota ",
+        " ct ",
+    ];
+    let member = &without_notes(member);
+    if member.contains(" : ") {
         return Err("the key of a map");
     }
-    concatenated(value.split(" . "))
+    let ends = AFTER.iter().filter_map(|word| member.find(word));
+    concatenated(member[..ends.min().unwrap_or(member.len())].split(" . "))
+}
+
+/// The member without what somebody wrote in quotes or behind `#`.
+fn without_notes(member: &str) -> String {
+    let unquoted: String = member.split('"').step_by(2).collect();
+    let lines = unquoted
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join(" ").trim().to_owned()
 }
 
 /// An address, and after it maybe a protocol and a port.

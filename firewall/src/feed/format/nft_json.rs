@@ -46,8 +46,9 @@ enum AnyMember {
 /// # Errors
 /// It is no JSON or cut off, or the list is too long.
 pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
-    let is_map = |step: &Step<'_>| matches!(step, Step::Key(key) if key == "map");
-    let is_member = |path: &Path<'_>| is_item_of(path, "elem") && !path.iter().any(is_map);
+    // Maps, and what a command takes out.
+    let is_other = |step: &Step<'_>| matches!(step, Step::Key(key) if ["map", "delete", "destroy"].contains(&&**key));
+    let is_member = |path: &Path<'_>| is_item_of(path, "elem") && !path.iter().any(is_other);
     records(bytes, is_member, |line, value| {
         take(parsed, line, value);
         check_size(parsed)

@@ -44,7 +44,7 @@ pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
 
 /// True if the line is one of this format; for telling formats apart.
 pub(super) fn is_row(text: &[u8]) -> bool {
-    str::from_utf8(text).ok().and_then(of_line).is_some()
+    of_line(&String::from_utf8_lossy(text)).is_some()
 }
 
 fn of_line(text: &str) -> Option<Range<'_>> {

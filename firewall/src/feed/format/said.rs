@@ -101,6 +101,8 @@ pub enum Skipped {
     Compromised,
     /// What a list excepts from a wider entry.
     Exception,
+    /// The feed says that it is harmless.
+    Benign,
 }
 
 impl Skipped {
@@ -117,6 +119,7 @@ impl Skipped {
             Self::BelowMinimum => "below the minimum",
             Self::Compromised => "compromised hosts of others",
             Self::Exception => "exceptions",
+            Self::Benign => "benign by its own word",
         }
     }
 
@@ -128,7 +131,8 @@ impl Skipped {
             | Self::Expired
             | Self::BelowMinimum
             | Self::Compromised
-            | Self::Exception => true,
+            | Self::Exception
+            | Self::Benign => true,
             Self::Name | Self::Url | Self::Asn | Self::Other => false,
         }
     }

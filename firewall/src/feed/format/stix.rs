@@ -9,11 +9,11 @@ use std::{
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{
     How, Parsed, Refused, check_size,
-    loose::flag,
+    loose::{Text, flag},
     said::{Said, Skipped, word},
     stix_pattern::{self, Term},
     text,
@@ -24,18 +24,42 @@ use super::{
 struct Object {
     #[serde(rename = "type", default)]
     kind: String,
-    #[serde(default)]
-    id: String,
-    modified: Option<String>,
+    id: Option<Text>,
+    modified: Option<Text>,
     pattern: Option<String>,
     pattern_type: Option<String>,
     #[serde(default, deserialize_with = "flag")]
     revoked: bool,
-    valid_from: Option<String>,
-    valid_until: Option<String>,
-    confidence: Option<u32>,
-    name: Option<String>,
-    description: Option<String>,
+    /// What it is a sign of (STIX 2.1 §4.7); STIX 2.0 has it among the labels.
+    indicator_types: Option<Value>,
+    labels: Option<Value>,
+    valid_from: Option<Text>,
+    valid_until: Option<Text>,
+    confidence: Option<Text>,
+    name: Option<Text>,
+    description: Option<Text>,
+}
+
+impl Object {
+    fn id(&self) -> &str {
+        self.id.as_ref().map_or("", |id| &id.0)
+    }
+
+    /// From 0 to 100; some write it as a text, or with a fraction.
+    fn confidence(&self) -> Option<f64> {
+        self.confidence.as_ref()?.0.parse().ok()
+    }
+
+    fn is_benign(&self) -> bool {
+        let mut called = [&self.indicator_types, &self.labels]
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_array)
+            .flatten()
+            .filter_map(Value::as_str);
+        let is_bad = called.clone().any(|it| it == "malicious-activity");
+        !is_bad && called.any(|it| it == "benign")
+    }
 }
 
 /// The newest version of each indicator: when it was modified, by a hash of its name.
@@ -44,34 +68,62 @@ type Newest = HashMap<u64, Option<Timestamp>>;
 /// The indicators of the bundle.
 ///
 /// # Errors
-/// It is no JSON or cut off, or the list is too long.
+/// It is no JSON or cut off, none of its objects is an indicator, or the list is too long.
 pub(super) fn parse(bytes: &[u8], how: &How, parsed: &mut Parsed) -> Result<(), Refused> {
     let mut newest = Newest::new();
-    each_object(bytes, |_, _, object| {
+    let mut indicators = 0_usize;
+    let found = each_indicator(bytes, |_, _, object| {
+        indicators += 1;
         let modified = modified(object);
-        let known = newest.entry(hash(&object.id)).or_insert(modified);
+        let known = newest.entry(hash(object.id())).or_insert(modified);
         *known = (*known).max(modified);
         Ok(())
     })?;
-    parsed.complete = each_object(bytes, |line, value, object| {
+    // Not an empty list: a collection of another kind, or one that lost what it was for.
+    if indicators == 0 && found.objects > 0 {
+        return Err(Refused(format!(
+            "none of its {} objects is an indicator; observables and reports alone call nothing bad, \
+             ask the provider for indicators",
+            found.objects
+        )));
+    }
+    each_indicator(bytes, |line, value, object| {
         // Only the first of equal versions.
-        let hash = hash(&object.id);
-        if object.id.is_empty() || newest.get(&hash) == Some(&modified(object)) {
+        let hash = hash(object.id());
+        if object.id().is_empty() || newest.get(&hash) == Some(&modified(object)) {
             newest.remove(&hash);
             take(parsed, how, line, value, object);
         }
         check_size(parsed)
     })?;
+    parsed.complete = found.has_place && found.are_objects;
     parsed.lines = text::lines(bytes).count();
     Ok(())
 }
 
-/// Calls `take` for each indicator, wherever objects stand: in a bundle, in an array, alone. Returns
-/// whether there is such a place, and everything in it is an object of STIX.
-fn each_object<'de>(
+/// What stands where objects of STIX do.
+struct Found {
+    /// Whether there is such a place at all.
+    has_place: bool,
+    /// Whether everything in it is an object of STIX.
+    are_objects: bool,
+    /// Objects that say something, be they indicators or not.
+    objects: usize,
+}
+
+/// Objects that any bundle may have around what it says: whose it is, and who may read it.
+const FRAME: [&str; 4] = [
+    "identity",
+    "marking-definition",
+    "extension-definition",
+    "language-content",
+];
+
+/// Calls `take` for each indicator, wherever objects stand: in a bundle, in an array, alone.
+fn each_indicator<'de>(
     bytes: &'de [u8],
     mut take: impl FnMut(u32, &'de RawValue, &Object) -> Result<(), Refused>,
-) -> Result<bool, Refused> {
+) -> Result<Found, Refused> {
     let alone = is_alone(bytes);
     let is_object = |path: &Path<'_>| match path {
         [] => alone,
@@ -79,16 +131,23 @@ fn each_object<'de>(
         [Step::Key(key), Step::Item] => key == "objects",
         _ => false,
     };
-    let mut all_are_objects = true;
+    let (mut are_objects, mut objects) = (true, 0);
     let has_place = records(bytes, is_object, |line, value| {
         let object = serde_json::from_str::<Object>(value.get());
-        all_are_objects &= object.as_ref().is_ok_and(|it| !it.kind.is_empty());
+        let is_one = object.as_ref().is_ok_and(|it| !it.kind.is_empty());
+        are_objects &= is_one;
+        let frames = object.as_ref().is_ok_and(|it| FRAME.contains(&&*it.kind));
+        objects += usize::from(is_one && !frames);
         match object {
             Ok(object) if object.kind == "indicator" => take(line, value, &object),
             _ => Ok(()),
         }
     })?;
-    Ok(has_place && all_are_objects)
+    Ok(Found {
+        has_place,
+        are_objects,
+        objects,
+    })
 }
 
 /// Whether the document is an indicator itself.
@@ -108,8 +167,8 @@ fn hash(id: &str) -> u64 {
     hasher.finish()
 }
 
-fn time(text: &Option<String>) -> Option<Timestamp> {
-    text.as_ref()?.parse().ok()
+fn time(text: &Option<Text>) -> Option<Timestamp> {
+    text.as_ref()?.0.parse().ok()
 }
 
 fn modified(object: &Object) -> Option<Timestamp> {
@@ -119,13 +178,15 @@ fn modified(object: &Object) -> Option<Timestamp> {
 fn take(parsed: &mut Parsed, how: &How, line: u32, value: &RawValue, object: &Object) {
     let until = time(&object.valid_until);
     let kind = object.pattern_type.as_deref().unwrap_or("stix");
-    let minimum = how.options.minimum.unwrap_or(0);
+    let minimum = f64::from(how.options.minimum.unwrap_or(0));
     if object.revoked {
         parsed.skip(Skipped::Revoked);
+    } else if object.is_benign() {
+        parsed.skip(Skipped::Benign);
     } else if until.is_some_and(|until| how.at.is_some_and(|at| until <= at)) {
         parsed.skip(Skipped::Expired);
     } else if object
-        .confidence
+        .confidence()
         .is_some_and(|confidence| confidence < minimum)
     {
         parsed.skip(Skipped::BelowMinimum);
@@ -159,11 +220,11 @@ fn take_pattern(parsed: &mut Parsed, line: u32, object: &Object) -> Result<(), &
 }
 
 fn said(object: &Object) -> Said {
-    let of = |text: &Option<String>| text.as_deref().and_then(word);
+    let of = |text: &Option<Text>| text.as_ref().and_then(|text| word(&text.0));
     Said {
         family: of(&object.name),
         first_seen: of(&object.valid_from),
-        confidence: object.confidence.map(|confidence| confidence.to_string()),
+        confidence: of(&object.confidence),
         description: of(&object.description),
         ..Said::default()
     }

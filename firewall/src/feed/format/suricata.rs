@@ -2,6 +2,8 @@
 //! (`alert ip $HOME_NET any -> [192.0.2.1,198.51.100.0/24] any (…)`), on either side and with the port
 //! of that side; and HTTP rules whose host is an address. Negated addresses are no entries.
 
+use std::borrow::Cow;
+
 use super::{
     Parsed, Refused,
     item::item,
@@ -40,21 +42,23 @@ const MOST_PORTS: usize = 64;
 /// # Errors
 /// The list is too long.
 pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
-    text::content_lines(bytes, parsed, |parsed, line, text| {
+    text::content_lines(&joined(bytes), parsed, |parsed, line, text| {
         let text = str::from_utf8(text).map_err(|_| "no UTF-8 text")?;
         match text.split_ascii_whitespace().next() {
             Some("pass") => {
                 parsed.skip(Skipped::Exception);
                 Ok(())
             }
-            _ => take_rule(parsed, line, &rule(text).ok_or("no rule of one line")?),
+            _ => take_rule(parsed, line, &rule(text).ok_or("no rule")?),
         }
     })
 }
 
-/// True if `line` is a rule.
+/// True if `line` is a rule, or the beginning of one.
 pub(super) fn begins_with(line: &[u8]) -> bool {
-    str::from_utf8(line).ok().and_then(rule).is_some()
+    let text = str::from_utf8(line).unwrap_or_default();
+    let first = text.split_ascii_whitespace().next().unwrap_or_default();
+    rule(text).is_some() || (ACTIONS.contains(&first) && text.ends_with('\\'))
 }
 
 fn take_rule(parsed: &mut Parsed, line: u32, rule: &Rule<'_>) -> Result<(), &'static str> {
@@ -185,14 +189,59 @@ fn words(header: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The content that a rule wants the host of a request to be.
+/// The content that a rule wants the host of a request to be: what follows the buffer `http.host`, or
+/// stands before the older word `http_host` (Suricata's "HTTP Keywords").
 fn http_host<'a>(rule: &Rule<'a>) -> Option<&'a str> {
-    if !rule.options.contains("http.host") && !rule.options.contains("http_host") {
-        return None;
+    let (mut in_host, mut last) = (false, None);
+    for option in options(rule.options) {
+        match option {
+            "http.host" | "http.host.raw" => in_host = true,
+            "http_host" | "http_raw_host" if last.is_some() => return last,
+            option => match option.strip_prefix("content:") {
+                Some(content) => {
+                    let content = content.trim().strip_prefix('"');
+                    let content = content.and_then(|it| it.split('"').next());
+                    last = content.filter(|it| text::address(it.as_bytes()).is_some());
+                    if in_host && last.is_some() {
+                        return last;
+                    }
+                }
+                // Any other buffer is another place.
+                None => in_host &= option.contains(':') || !option.contains('.'),
+            },
+        }
     }
-    let contents = rule.options.split("content:\"").skip(1);
-    let mut contents = contents.filter_map(|rest| rest.split('"').next());
-    contents.find(|content| text::address(content.as_bytes()).is_some())
+    None
+}
+
+/// The options of a rule; a `;` in quotes ends none.
+fn options(text: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let ends = move |character: char| {
+        quoted ^= character == '"';
+        !quoted && character == ';'
+    };
+    text.split(ends).map(str::trim)
+}
+
+/// The rules with those that go on over several lines (a `\` at the end) on the first of these.
+fn joined(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let goes_on = |line: &[u8]| line.trim_ascii_end().ends_with(b"\\");
+    if !text::lines(bytes).any(|(_, line)| goes_on(line)) {
+        return Cow::Borrowed(bytes);
+    }
+    let (mut all, mut behind) = (Vec::with_capacity(bytes.len()), 0);
+    for (_, line) in text::lines(bytes) {
+        if let Some(part) = line.trim_ascii_end().strip_suffix(b"\\") {
+            all.extend_from_slice(part);
+            behind += 1;
+            continue;
+        }
+        all.extend_from_slice(line.trim_ascii_end());
+        // The lines that follow keep their numbers.
+        all.extend(std::iter::repeat_n(b'\n', 1 + std::mem::take(&mut behind)));
+    }
+    Cow::Owned(all)
 }
 
 fn said(rule: &Rule<'_>) -> Said {

@@ -115,6 +115,10 @@ fn the_unknown_says_why() {
             "\"name\",\"port\"\n\"evil.example\",\"443\"\n",
             "no column has addresses, only domain names (name, port)",
         ),
+        (
+            "{\"type\":\"bundle\",\"objects\":[{\"type\":\"malware\",\"id\":\"malware--1\"}]}",
+            "none of its 1 objects is an indicator",
+        ),
         ("PK\u{3}\u{4}\0\0\0", "the content is binary"),
     ];
     for (text, reason) in table {

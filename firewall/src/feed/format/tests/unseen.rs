@@ -185,6 +185,85 @@ const LISTS: &[List] = &[
         [1, 0, 0],
         &["192.0.2.1/32"],
     ),
+    (
+        "keys of a map that are counted",
+        "table ip t {\n map m {\n  type ipv4_addr : verdict\n  elements = { 192.0.2.9 counter packets 0 bytes 0 : accept, \
+         192.0.2.8 comment \"x\" : drop }\n }\n set s {\n  elements = { 192.0.2.1 comment \"a : b\" }\n }\n}\n",
+        Format::Nft,
+        [1, 0, 0],
+        &["192.0.2.1/32"],
+    ),
+    (
+        "members that are limited, and notes between them",
+        "include \"other.nft\"\ntable ip t {\n set s {\n  elements = {\n   192.0.2.1 # first\n   , 192.0.2.2 limit rate \
+         over 3/minute burst 5 packets expires 5s, 192.0.2.3 ct count over 10 }\n }\n}\n",
+        Format::Nft,
+        [3, 0, 0],
+        &["192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"],
+    ),
+    (
+        "what a command takes out",
+        r#"{"nftables":[{"add":{"element":{"name":"s","elem":["192.0.2.1"]}}},
+            {"delete":{"element":{"name":"s","elem":["192.0.2.2"]}}}]}"#,
+        Format::NftJson,
+        [1, 0, 0],
+        &["192.0.2.1/32"],
+    ),
+    (
+        "an exception is one of its own set, and of what is wider",
+        "create a hash:net\ncreate b hash:net\nadd a 192.0.2.0/31\nadd b 192.0.2.0/30\nadd b 192.0.2.0/31 nomatch\n\
+         add b 192.0.2.0\n",
+        Format::Ipset,
+        [3, 0, 0],
+        &["192.0.2.0/31", "192.0.2.0/32", "192.0.2.2/31"],
+    ),
+    (
+        "sets of other things than addresses",
+        "create s hash:ip family inet\nadd s 192.0.2.1\ncreate p bitmap:port range 0-100\nadd p 80\ncreate all list:set\n\
+         add all s\ncreate six hash:ip family inet6 netmask 64\nadd six 2001:db8::7\n",
+        Format::Ipset,
+        [2, 1, 0],
+        &["192.0.2.1/32", "2001:db8::/64"],
+    ),
+    (
+        "a host is what its own buffer holds",
+        "alert ip 192.0.2.1 any -> any any (msg:\"x\"; sid:1;)\n\
+         alert http any any -> any any (http.host; content:\"a.example\"; http.uri; content:\"192.0.2.2\"; sid:2;)\n\
+         alert http any any -> any any (http.host; content:\"192.0.2.3\"; sid:3;)\n\
+         alert http any any -> any any (content:\"192.0.2.4\"; http_host; sid:4;)\n",
+        Format::Suricata,
+        [3, 0, 0],
+        &["192.0.2.1/32", "192.0.2.3/32", "192.0.2.4/32"],
+    ),
+    (
+        "rules over several lines",
+        "alert ip any any -> \\\n  [192.0.2.1, \\\n 192.0.2.2] any (msg:\"x\"; sid:1;)\nalert ip 192.0.2.3 any -> any any (sid:2;)\n",
+        Format::Suricata,
+        [3, 0, 0],
+        &["192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"],
+    ),
+    (
+        "indicators that are none of anything bad",
+        r#"{"type":"bundle","objects":[
+            {"type":"indicator","id":"indicator--1","pattern":"[ipv4-addr:value = '192.0.2.1']","confidence":85.0},
+            {"type":"indicator","id":"indicator--2","pattern":"[ipv4-addr:value = '192.0.2.2']","indicator_types":["benign"]},
+            {"type":"indicator","id":"indicator--3","pattern":"[ipv4-addr:value = '192.0.2.3']","labels":["benign"]},
+            {"type":"indicator","id":null,"pattern":"[ipv4-addr:value = '192.0.2.4']","description":["a","b"],"confidence":"85"}
+        ]}"#,
+        Format::Stix,
+        [2, 0, 0],
+        &["192.0.2.1/32", "192.0.2.4/32"],
+    ),
+    (
+        "attributes with numbers for texts, and room around a port",
+        r#"{"Event":{"Attribute":[
+            {"type":"ip-dst","value":"192.0.2.1","to_ids":true,"first_seen":1700000000,"comment":7},
+            {"type":"ip-dst|port","value":"192.0.2.2 | 443","to_ids":true}
+        ]}}"#,
+        Format::Misp,
+        [2, 0, 1],
+        &["192.0.2.1/32", "192.0.2.2/32"],
+    ),
 ];
 
 #[test]
