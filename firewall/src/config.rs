@@ -10,6 +10,7 @@ use crate::{
     feed::{
         fetch::Location,
         format::{Format, Options},
+        guard::gates::Gates,
         key::Key,
         server::Server,
         stage,
@@ -27,6 +28,7 @@ mod secret;
 mod source;
 
 use entry::{Defaults, FeedEntry};
+pub use feed::Limit;
 use group::GroupEntry;
 use source::Text;
 pub use source::{Source, StandIn, drop_in_folder};
@@ -151,10 +153,12 @@ pub struct Feed {
     pub key: Option<Key>,
     /// Whether it may be fetched from addresses that are not public.
     pub internal: bool,
-    /// IPv4 addresses that it may cover without a question.
-    pub max_coverage: u64,
+    /// What its lists have to keep to.
+    pub gates: Gates,
     /// How long ago its last good fetch may be.
     pub max_age: Option<Duration>,
+    /// For how long it may be the same.
+    pub max_unchanged: Option<Duration>,
     /// What becomes of it when that is longer ago.
     pub when_old: WhenOld,
     /// Whether protect lists hold entries of it.

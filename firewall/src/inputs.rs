@@ -16,7 +16,7 @@ use crate::{
     config::{Config, Feed, Mode, Ports},
     feed::{
         format::{Format, How, Said},
-        guard::{self, Guarded, hold::Hold},
+        guard::{self, Guarded, gates::Shortest, hold::Hold},
         records::{Header, Records},
         stage::{Stage, Waiting},
         store::{self, Store},

@@ -225,9 +225,7 @@ impl<'a> Evidence<'a> {
                 since: since.map(Since::time),
                 or_before: since.is_some_and(Since::or_before),
                 note: match left_out {
-                    true if expired => {
-                        Some("left out: the feed is older than its max_age".to_owned())
-                    }
+                    true if expired => Some("left out: what the feed lists is too old".to_owned()),
                     true => Some(why_left_out(guarded, line)),
                     false => self.said(stored, line),
                 },

@@ -14,7 +14,7 @@ use crate::{
         catalogue,
         fetch::Location,
         format::{self, Column, Format, Options, Separator},
-        guard::coverage::MAX_COVERAGE,
+        guard::gates::{Gates, Shortest},
         server::Server,
         stage::{self, Entries},
         store::Name,
@@ -71,8 +71,15 @@ pub struct FeedEntry {
     user: Option<String>,
     internal: Option<bool>,
     max_coverage: Option<u64>,
+    min_entries: Option<usize>,
+    max_entries: Option<usize>,
+    may_be_empty: Option<bool>,
+    shortest_prefix: Option<u8>,
+    shortest_prefix_v6: Option<u8>,
     #[serde(default, deserialize_with = "duration::optional")]
     max_age: Option<SignedDuration>,
+    #[serde(default, deserialize_with = "duration::optional")]
+    max_unchanged: Option<SignedDuration>,
     when_old: Option<WhenOld>,
     hold: Option<bool>,
     group: Option<String>,
@@ -113,7 +120,8 @@ impl FeedEntry {
             .transpose()?
             .flatten();
         let (interval, minimum_interval) = self.intervals(&name, defaults, provider.as_ref())?;
-        let max_age = self.max_age(&name, interval)?;
+        let [max_age, max_unchanged] = self.ages(&name, interval)?;
+        let gates = self.gates(&name)?;
         let stage = self.stage(&name)?;
         let secret = Secret {
             key_file: self.key_file,
@@ -150,8 +158,9 @@ impl FeedEntry {
             collection: self.collection,
             key,
             internal: self.internal.unwrap_or(false),
-            max_coverage: self.max_coverage.unwrap_or(MAX_COVERAGE),
+            gates,
             max_age,
+            max_unchanged,
             when_old: self.when_old.unwrap_or_default(),
             hold: self.hold.unwrap_or(true),
             group,
@@ -201,9 +210,6 @@ impl FeedEntry {
                  a path is on this machine, leave internal out"
             );
         }
-        if !(1..=ALL_OF_IPV4).contains(&self.max_coverage.unwrap_or(1)) {
-            bail!("feed '{name}': max_coverage is a number of IPv4 addresses, 1 to {ALL_OF_IPV4}");
-        }
         if self.connectionless.is_some() && self.direction == Direction::Out {
             bail!(
                 "feed '{name}': connectionless is for direction = \"in\"; with \"out\" all that \
@@ -213,20 +219,49 @@ impl FeedEntry {
         Ok(())
     }
 
-    fn max_age(&self, name: &Name, interval: Duration) -> Result<Option<Duration>> {
-        let Some(max_age) = self.max_age else {
-            if self.when_old.is_some() {
-                bail!("feed '{name}': when_old needs max_age, which says when that is");
-            }
-            return Ok(None);
+    /// What its lists have to keep to.
+    fn gates(&self, name: &Name) -> Result<Gates> {
+        let usual = Gates::default();
+        if !(1..=ALL_OF_IPV4).contains(&self.max_coverage.unwrap_or(1)) {
+            bail!("feed '{name}': max_coverage is a number of IPv4 addresses, 1 to {ALL_OF_IPV4}");
+        }
+        let shortest = Shortest {
+            v4: self.shortest_prefix.unwrap_or(usual.shortest.v4),
+            v6: self.shortest_prefix_v6.unwrap_or(usual.shortest.v6),
         };
-        if max_age < SignedDuration::try_from(2 * interval)? {
+        if !(1..=32).contains(&shortest.v4) || !(1..=128).contains(&shortest.v6) {
             bail!(
-                "feed '{name}': max_age is shorter than two intervals; one failed fetch would make \
-                 the feed old"
+                "feed '{name}': shortest_prefix is a length from 1 to 32, shortest_prefix_v6 from 1 to 128"
             );
         }
-        Ok(Some(max_age.unsigned_abs()))
+        let gates = Gates {
+            shortest,
+            max_coverage: self.max_coverage.unwrap_or(usual.max_coverage),
+            min_entries: self.min_entries.unwrap_or(usual.min_entries),
+            max_entries: self.max_entries.unwrap_or(usual.max_entries),
+            // What a server of one's own has no more is nothing.
+            may_be_empty: self.may_be_empty.or(self.server.map(|_| true)),
+        };
+        if gates.min_entries > gates.max_entries {
+            bail!("feed '{name}': min_entries is more than max_entries");
+        }
+        Ok(gates)
+    }
+
+    /// `max_age` and `max_unchanged`.
+    fn ages(&self, name: &Name, interval: Duration) -> Result<[Option<Duration>; 2]> {
+        let ages = [self.max_age, self.max_unchanged];
+        if self.when_old.is_some() && ages == [None, None] {
+            bail!("feed '{name}': when_old needs max_age or max_unchanged, which say when that is");
+        }
+        let least = SignedDuration::try_from(2 * interval)?;
+        if ages.iter().flatten().any(|age| *age < least) {
+            bail!(
+                "feed '{name}': max_age or max_unchanged is shorter than two intervals; one failed fetch \
+                 would make the feed old"
+            );
+        }
+        Ok(ages.map(|age| age.map(|age| age.unsigned_abs())))
     }
 
     /// What is fetched from others waits for a while; a file of the operator's own does not, nor do the

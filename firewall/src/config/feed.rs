@@ -9,6 +9,15 @@ use crate::{
     ruleset::Wish,
 };
 
+/// What says that a copy is too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `max_age`: it was not fetched for so long.
+    Age,
+    /// `max_unchanged`: it is fetched, and the same.
+    Unchanged,
+}
+
 impl Feed {
     /// What an update needs to know of it.
     pub fn to_update(&self) -> feed::Feed {
@@ -24,7 +33,7 @@ impl Feed {
                 internal: self.internal,
                 ..Limits::default()
             },
-            max_coverage: self.max_coverage,
+            gates: self.gates.clone(),
         }
     }
 
@@ -52,17 +61,31 @@ impl Feed {
         self.stage.filter(|_| self.mode == Mode::Enforce)
     }
 
-    /// Whether its last good fetch, at `fetched`, is too long ago at `now`.
-    pub fn is_old(&self, fetched: Timestamp, now: Timestamp) -> bool {
-        let age = now.duration_since(fetched);
-        self.max_age
-            .and_then(|max_age| SignedDuration::try_from(max_age).ok())
-            .is_some_and(|max_age| age > max_age)
+    /// Since when a copy is too old that was `fetched` then for the last time and is the same since it
+    /// `changed`, and by which of its limits.
+    pub fn old_since(
+        &self,
+        (fetched, changed): (Timestamp, Timestamp),
+    ) -> Option<(Timestamp, Limit)> {
+        let limits = [
+            (fetched, self.max_age, Limit::Age),
+            (changed, self.max_unchanged, Limit::Unchanged),
+        ];
+        let since = limits.into_iter().filter_map(|(from, most, limit)| {
+            let most = SignedDuration::try_from(most?).ok()?;
+            Some((from.checked_add(most).ok()?, limit))
+        });
+        since.min_by_key(|(since, _)| *since)
+    }
+
+    /// Whether it is too old at `now`; of the copy as [`Self::old_since`] has it.
+    pub fn is_old(&self, copy: (Timestamp, Timestamp), now: Timestamp) -> bool {
+        self.old_since(copy).is_some_and(|(since, _)| since < now)
     }
 
     /// Whether its entries are out of force at `now` for that.
-    pub fn is_expired(&self, fetched: Timestamp, now: Timestamp) -> bool {
-        self.when_old == WhenOld::Expire && self.is_old(fetched, now)
+    pub fn is_expired(&self, copy: (Timestamp, Timestamp), now: Timestamp) -> bool {
+        self.when_old == WhenOld::Expire && self.is_old(copy, now)
     }
 
     /// What the feed asks for.

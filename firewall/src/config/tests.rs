@@ -268,13 +268,17 @@ fn how_wide_and_how_old_a_feed_may_be() {
             .remove(0)
     };
     let usual = config("");
-    assert_eq!((usual.max_coverage, usual.max_age), (64 << 20, None));
+    assert_eq!((usual.gates.max_coverage, usual.max_age), (64 << 20, None));
     let set = config("max_coverage = 4294967296\nmax_age = '48h'\nwhen_old = 'expire'");
-    assert_eq!(set.max_coverage, 1 << 32);
+    assert_eq!(set.gates.max_coverage, 1 << 32);
     let at = |text: &str| -> Timestamp { text.parse().unwrap() };
     let fetched = at("2026-11-20T12:00:00Z");
     let (young, old) = (at("2026-11-22T12:00:00Z"), at("2026-11-22T12:00:01Z"));
     let kept = config("max_age = '48h'");
+    // Fetched again and again, and the same.
+    let same = config("max_age = '30d'\nmax_unchanged = '48h'\nwhen_old = 'expire'");
+    let changed = (at("2026-11-22T11:00:00Z"), fetched);
+    assert!(!same.is_expired(changed, young) && same.is_expired(changed, old));
     for (feed, now, is_old, is_expired) in [
         (&usual, old, false, false),
         (&kept, young, false, false),
@@ -282,14 +286,22 @@ fn how_wide_and_how_old_a_feed_may_be() {
         (&set, young, false, false),
         (&set, old, true, true),
     ] {
-        assert_eq!(feed.is_old(fetched, now), is_old, "{now} {feed:?}");
-        assert_eq!(feed.is_expired(fetched, now), is_expired, "{now} {feed:?}");
+        let copy = (fetched, fetched);
+        assert_eq!(feed.is_old(copy, now), is_old, "{now} {feed:?}");
+        assert_eq!(feed.is_expired(copy, now), is_expired, "{now} {feed:?}");
     }
     let table = [
         ("max_coverage = 0", "1 to 4294967296"),
         ("max_coverage = 4294967297", "1 to 4294967296"),
         ("when_old = 'expire'", "when_old needs max_age"),
         ("max_age = '90m'", "shorter than two intervals"),
+        ("max_unchanged = '90m'", "shorter than two intervals"),
+        (
+            "min_entries = 2\nmax_entries = 1",
+            "min_entries is more than",
+        ),
+        ("shortest_prefix = 0", "a length from 1 to 32"),
+        ("shortest_prefix_v6 = 129", "v6 from 1 to 128"),
     ];
     for (keys, message) in table {
         let found = error(&feed(keys));

@@ -82,7 +82,17 @@ pub struct Keys {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_coverage: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    min_entries: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_entries: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shortest_prefix: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shortest_prefix_v6: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_age: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_unchanged: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     when_old: Option<config::WhenOld>,
 }
@@ -114,11 +124,33 @@ impl Keys {
         let coverage = self
             .max_coverage
             .map(|it| format!("covers {it} addresses at most"));
-        let age = self.max_age.as_ref().map(|age| match self.when_old {
-            Some(config::WhenOld::Expire) => format!("taken out when it is older than {age}"),
-            _ => format!("kept when it is older than {age}, and said so"),
+        let entries = [
+            ("at least", self.min_entries),
+            ("at most", self.max_entries),
+        ];
+        let entries = entries
+            .into_iter()
+            .filter_map(|(word, number)| Some(format!("has {word} {} entries", number?)));
+        let shortest = [
+            ("IPv4", self.shortest_prefix),
+            ("IPv6", self.shortest_prefix_v6),
+        ];
+        let shortest = shortest
+            .into_iter()
+            .filter_map(|(family, length)| Some(format!("may list /{} of {family}", length?)));
+        let ages = [
+            (&self.max_age, "was not fetched"),
+            (&self.max_unchanged, "did not change"),
+        ];
+        let ages = ages.into_iter().filter_map(|(age, what)| {
+            let (age, what) = (age.as_ref()?, what);
+            Some(match self.when_old {
+                Some(config::WhenOld::Expire) => format!("taken out when it {what} for {age}"),
+                _ => format!("kept when it {what} for {age}, and said so"),
+            })
         });
-        coverage.into_iter().chain(age).collect()
+        let gates = coverage.into_iter().chain(entries).chain(shortest);
+        gates.chain(ages).collect()
     }
 
     /// How the key is sent.

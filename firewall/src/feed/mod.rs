@@ -9,6 +9,7 @@ use crate::feed::{
     due::Asked,
     fetch::{Limits, Location},
     format::{Format, Options},
+    guard::gates::Gates,
     key::Key,
     records::Records,
     server::Server,
@@ -60,8 +61,8 @@ pub struct Feed {
     pub key: Option<Key>,
     /// What an update may cost.
     pub limits: Limits,
-    /// IPv4 addresses that it may cover without a question; IPv6 as [`coverage::objection`] has it.
-    pub max_coverage: u64,
+    /// What it has to keep to.
+    pub gates: Gates,
 }
 
 impl Feed {
@@ -74,7 +75,7 @@ impl Feed {
     pub fn asked(&self) -> Asked {
         let how = (
             (self.format, &self.options, self.server, &self.collection),
-            (&self.key, self.limits.internal, self.max_coverage),
+            (&self.key, self.limits.internal, &self.gates),
         );
         Asked {
             location: self.location.clone(),

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use super::{
     Feed, Outcome, due,
     fetch::{self, Location, Version},
-    format::{How, Parsed},
+    format::How,
     good::{Good, last_good, read_again},
-    guard::{self, Guarded, rejected, size},
+    guard::{self, rejected, size},
     journal,
     key::Key,
     records::Records,
@@ -253,7 +253,7 @@ fn judge(
         (Answer::Same(version), Some(same)) => return Ok(confirmed(same, version, means.now)),
         _ => bail!("it is unchanged, but unknown"),
     };
-    let guarded = guard::check(&parsed, means.protected)?;
+    let guarded = guard::check(&parsed, means.protected, feed.gates.shortest)?;
     rejected::check(format, &parsed)?;
     // Refused now, the copy before stays; in force it could not be put.
     memory::check(Load {
@@ -261,7 +261,10 @@ fn judge(
         v6: parsed.v6.len() as u64,
         text: content.len() as u64,
     })?;
-    let objection = objection(feed, sizes, &parsed, &guarded);
+    // Bans come and go: how many they are says nothing.
+    let comes_and_goes = feed.server.is_some_and(Server::comes_and_goes);
+    let before = Some(sizes).filter(|_| !comes_and_goes);
+    let objection = feed.gates.objection(format, before, &parsed, &guarded);
     let copy = Box::new(GoodCopy {
         location: feed.location.clone(),
         format,
@@ -284,21 +287,6 @@ fn judge(
         None => Obtained::New(copy, content, Records::take(&mut parsed)),
         Some(reason) => Obtained::Odd(copy, content, reason),
     })
-}
-
-/// What speaks against putting it in force without a question.
-fn objection(
-    feed: &Feed,
-    sizes: &VecDeque<usize>,
-    parsed: &Parsed,
-    guarded: &Guarded,
-) -> Option<String> {
-    let compares = !feed.server.is_some_and(Server::comes_and_goes);
-    let prefixes = parsed.v4.len() + parsed.v6.len();
-    let coverage = guard::coverage::objection(guarded, feed.max_coverage);
-    let coverage = coverage.map(|objection| format!("{objection}; max_coverage sets another"));
-    let size = || compares.then(|| size::objection(sizes, prefixes)).flatten();
-    coverage.or_else(size)
 }
 
 fn confirmed(same: &Good, version: Version, now: Timestamp) -> Obtained {

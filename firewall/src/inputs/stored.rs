@@ -27,6 +27,8 @@ pub struct StoredFeed {
     waiting: OnceCell<Option<Waiting>>,
     /// The last time that it was known to be the newest.
     fetched_at: Timestamp,
+    /// Since when it is the same.
+    changed_at: Timestamp,
     records: OnceCell<Records>,
     /// What it takes to compile it, by what was known when it was fetched.
     pub(super) load: Load,
@@ -88,6 +90,7 @@ impl StoredFeed {
             header,
             file,
             fetched_at: copy.fetched_at,
+            changed_at: copy.changed_at,
             records: OnceCell::new(),
             store,
         }))
@@ -198,15 +201,21 @@ impl StoredFeed {
         let group = self.feed.must_agree().map_or(String::new(), |group| {
             format!(" {} of {}", group.min_sources, group.name)
         });
+        let shortest = self.feed.gates.shortest;
+        let shortest = match shortest == Shortest::default() {
+            true => String::new(),
+            false => format!(" /{} /{}", shortest.v4, shortest.v6),
+        };
         let stage = self
             .waiting()
             .map_or(String::new(), |it| format!(" staged {}", it.key()));
-        format!("{name} {wish:?} {ports:?}{age}{hold}{group}{stage}")
+        format!("{name} {wish:?} {ports:?}{shortest}{age}{hold}{group}{stage}")
     }
 
-    /// Whether its entries are out of force at `now`, because its last good fetch is too long ago.
+    /// Whether its entries are out of force at `now`, because they are too old.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.feed.is_expired(self.fetched_at, now)
+        self.feed
+            .is_expired((self.fetched_at, self.changed_at), now)
     }
 
     /// What its ports mean.
@@ -283,7 +292,7 @@ impl StoredFeed {
 
     /// What may be put in force of the copy, protect lists aside.
     pub fn guarded(&self, protected: &[Protected]) -> Result<Guarded> {
-        guard::check_again(self.records()?, protected)
+        guard::check_again(self.records()?, protected, self.feed.gates.shortest)
             .with_context(|| format!("the stored copy of feed {} is refused", self.feed.name))
     }
 }

@@ -46,7 +46,7 @@ fn with_copy(keys: &str, state: &State, list: &std::path::Path, now: Timestamp) 
         collection: None,
         key: None,
         limits: crate::feed::fetch::Limits::default(),
-        max_coverage: config.feeds[0].max_coverage,
+        gates: config.feeds[0].gates.clone(),
     };
     let means = Means {
         worker: &Worker::Here,

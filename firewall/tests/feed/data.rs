@@ -259,7 +259,7 @@ fn the_guard_finds_what_is_known_to_be_there() {
             .unwrap();
         let content = content(&folder, sample);
         let parsed = parse(format::detect(&content).unwrap(), &content).unwrap();
-        let guarded = guard::check(&parsed, &protected).unwrap();
+        let guarded = guard::check(&parsed, &protected, guard::gates::Shortest::default()).unwrap();
         let found = guarded.findings.iter().filter(|it| it.rule == rule).count();
         println!(
             "{name}: {} left out, {} subtracted",

@@ -168,8 +168,37 @@ fn what_is_accepted_is_for_once_and_max_coverage_for_good() {
     scene.accept().unwrap();
     scene.serves(&format!("{}192.0.2.1\n", wide()));
     scene.refuses(2, "it covers 100663597 IPv4 addresses");
-    scene.feed.max_coverage = 1 << 27;
+    scene.feed.gates.max_coverage = 1 << 27;
     scene.takes(3, 307);
+}
+
+#[test]
+fn an_empty_list_is_taken_where_it_may_be_empty() {
+    let empty = "; Spamhaus DROP List 2026/11/28\n; EOF\n";
+    let mut scene = Scene::new();
+    scene.feed.format = Some(Format::SpamhausText);
+    scene.serves(&format!("{}; EOF\n", list(30)));
+    scene.takes(0, 30);
+    scene.serves(empty);
+    scene.refuses(1, "it is empty; may_be_empty = true lets it be");
+    assert_eq!(scene.in_force(), 30);
+    scene.feed.gates.may_be_empty = Some(true);
+    scene.takes(2, 0);
+    scene.feed.gates.may_be_empty = None;
+    scene.serves(&format!("; another day\n{empty}"));
+    scene.takes(3, 0);
+}
+
+#[test]
+fn how_many_entries_a_first_copy_may_have_is_for_its_keys_to_say() {
+    let mut scene = Scene::new();
+    (scene.feed.gates.min_entries, scene.feed.gates.max_entries) = (100, 200);
+    scene.serves(&list(99));
+    scene.refuses(0, "it has 99 entries, and min_entries is 100");
+    scene.serves(&list(201));
+    scene.refuses(1, "it has 201 entries, and max_entries is 200");
+    scene.serves(&list(200));
+    scene.takes(2, 200);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use firewall::{
         self, Feed, Means, Outcome,
         fetch::Limits,
         format::Options,
-        guard::{Guarded, coverage::MAX_COVERAGE},
+        guard::{Guarded, gates::Gates},
         records::Records,
         store::{Meta, Store},
         worker::Worker,
@@ -123,8 +123,9 @@ impl Scene {
             collection: None,
             key: None,
             internal: true,
-            max_coverage: MAX_COVERAGE,
+            gates: Gates::default(),
             max_age: None,
+            max_unchanged: None,
             when_old: config::WhenOld::Keep,
             hold: true,
             group: None,
@@ -151,7 +152,7 @@ pub fn feed_at(location: &str) -> Feed {
             internal: true,
             connected: Vec::new(),
         },
-        max_coverage: MAX_COVERAGE,
+        gates: Gates::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{stays, table};
 use crate::{
-    config::{Feed, WhenOld},
+    config::{Feed, Limit, WhenOld},
     feed::{
         guard::hold::Hold,
         stage::Waiting,
@@ -117,12 +117,21 @@ pub fn waits(waiting: &Waiting, now: Timestamp) -> Option<String> {
 }
 
 fn old(feed: &Feed, meta: &Meta, now: Timestamp) -> Option<Trouble> {
-    let fetched = meta.copy.as_ref()?.fetched_at;
-    let since = fetched.checked_add(feed.max_age?).ok()?;
-    if !feed.is_old(fetched, now) {
+    let copy = meta.copy.as_ref()?;
+    let (since, limit) = feed.old_since((copy.fetched_at, copy.changed_at))?;
+    if since >= now {
         return None;
     }
-    let ago = table::ago(fetched, now);
+    let what = match limit {
+        Limit::Age => format!(
+            "the last good fetch was {}, longer than max_age",
+            table::ago(copy.fetched_at, now)
+        ),
+        Limit::Unchanged => format!(
+            "it changed {} for the last time, longer than max_unchanged",
+            table::ago(copy.changed_at, now)
+        ),
+    };
     let (state, becomes, advice) = match feed.when_old {
         WhenOld::Keep => (
             "old",
@@ -132,15 +141,16 @@ fn old(feed: &Feed, meta: &Meta, now: Timestamp) -> Option<Trouble> {
         WhenOld::Expire => (
             "expired",
             "out of force",
-            "it comes back with the next good fetch",
+            match limit {
+                Limit::Age => "it comes back with the next good fetch",
+                Limit::Unchanged => "it comes back when the provider changes it",
+            },
         ),
     };
     Some(Trouble {
         state,
         since,
-        reason: format!(
-            "the last good fetch was {ago}, longer than max_age, and its entries are {becomes}"
-        ),
+        reason: format!("{what}, and its entries are {becomes}"),
         advice: advice.to_owned(),
     })
 }
@@ -214,6 +224,7 @@ mod tests {
             "stalled since 2h ago: away",
         );
         let old = "old since 1h ago: the last good fetch was 3h ago, longer than max_age, and its entries are in force";
+        let unchanged = "old since 1h ago: it changed 3h ago for the last time, longer than max_unchanged, and its entries are in force";
         let expired = "expired since 1h ago: the last good fetch was 3h ago, longer than max_age, and its entries are out";
         let table = [
             ("", meta(false, false), vec!["good"]),
@@ -223,6 +234,7 @@ mod tests {
             ("", meta(true, true), vec![quarantined, stalled]),
             ("max_age = '3h'", meta(false, false), vec!["good"]),
             ("max_age = '2h'", meta(false, false), vec![old]),
+            ("max_unchanged = '2h'", meta(false, false), vec![unchanged]),
             ("max_age = '2h'", meta(true, false), vec![stalled, old]),
             ("max_age = '2h'", Meta::default(), vec!["never fetched"]),
             (

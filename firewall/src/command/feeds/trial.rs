@@ -16,7 +16,12 @@ use crate::{
         coverage::{Coverage, Part},
         fetch::{self, Limits, Location},
         format::{Format, Parsed},
-        guard::{self, Finding, Guarded, coverage::MAX_COVERAGE, hold::Hold, rejected},
+        guard::{
+            self, Finding, Guarded,
+            gates::{Gates, Shortest},
+            hold::Hold,
+            rejected,
+        },
         worker::{Answer, Job, New, Task, Worker},
     },
     filter::Filter,
@@ -66,9 +71,10 @@ pub(super) fn run(
     let New { format, parsed, .. } = read(arguments).with_context(refused)?;
     let now = Timestamp::now();
     let inputs = Inputs::read(&filter.config, &filter.state)?;
-    let mut guarded = guard::check(&parsed, &inputs.protected).with_context(refused)?;
+    let mut guarded =
+        guard::check(&parsed, &inputs.protected, Shortest::default()).with_context(refused)?;
     rejected::check(format, &parsed).with_context(refused)?;
-    let waits = guard::coverage::objection(&guarded, MAX_COVERAGE);
+    let waits = Gates::default().objection(format, None, &parsed, &guarded);
     let lists = inputs.protect_lists(Err)?;
     guarded.hold(&Hold::new(&lists), format.ports());
     let new = subjects(&guarded, format.ports());

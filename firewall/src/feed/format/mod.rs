@@ -200,6 +200,15 @@ impl Format {
         }
     }
 
+    /// Whether lists of this format are empty at times, rightly: the Feodo Tracker once all of its botnets
+    /// are gone, SSLBL since it has ended, and decisions of a server that has none.
+    pub fn may_be_empty(self) -> bool {
+        matches!(
+            self,
+            Self::FeodoText | Self::FeodoCsv | Self::FeodoJson | Self::SslblCsv | Self::Crowdsec
+        )
+    }
+
     /// What ports mean in feeds of this format. The Feodo Tracker lists machines that are wholly bad:
     /// rented for the purpose.
     pub fn ports(self) -> Ports {

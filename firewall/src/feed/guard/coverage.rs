@@ -31,8 +31,11 @@ pub fn coverage<A: Address + Into<u128>>(indicators: &[Indicator<A>]) -> u128 {
 }
 
 /// Why the feed is not put in force without a question, if it covers more than `limit` IPv4
-/// addresses, or as much of IPv6; for people.
+/// addresses, or as much of IPv6; for people. All of IPv4 is no limit, for neither.
 pub fn objection(guarded: &Guarded, limit: u64) -> Option<String> {
+    if limit >= 1 << 32 {
+        return None;
+    }
     let limit_v6 = u128::from(limit) << IPV6_FOR_IPV4;
     let v4 = over(&guarded.v4, limit.into())
         .map(|count| format!("it covers {count} IPv4 addresses, and {limit} is the limit"));
@@ -69,12 +72,12 @@ mod tests {
     use super::*;
     use crate::feed::{
         format::{self, Format, How},
-        guard,
+        guard::{self, gates::Shortest},
     };
 
     fn guarded(text: &str) -> Guarded {
         let parsed = format::parse(Format::Plain, &How::default(), text.as_bytes()).unwrap();
-        guard::check(&parsed, &[]).unwrap()
+        guard::check(&parsed, &[], Shortest::default()).unwrap()
     }
 
     #[test]
@@ -119,6 +122,9 @@ mod tests {
             assert!(fits, "{text}: {objection:?}");
         }
         assert_eq!(objection(&guarded("8.0.0.0/8"), 1 << 24), None);
+        let more_v6 = format!("{four_v6}2a00::/32");
+        assert!(objection(&guarded(&more_v6), MAX_COVERAGE).is_some());
+        assert_eq!(objection(&guarded(&more_v6), 1 << 32), None);
         assert!(objection(&guarded("8.0.0.0/8"), (1 << 24) - 1).is_some());
     }
 

@@ -73,12 +73,12 @@ mod tests {
     use super::*;
     use crate::feed::{
         format::{self, Format, How},
-        guard,
+        guard::{self, gates::Shortest},
     };
 
     fn guarded(text: &str) -> Guarded {
         let parsed = format::parse(Format::Plain, &How::default(), text.as_bytes()).unwrap();
-        guard::check(&parsed, &[]).unwrap()
+        guard::check(&parsed, &[], Shortest::default()).unwrap()
     }
 
     #[test]

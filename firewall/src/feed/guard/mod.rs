@@ -5,7 +5,7 @@
 //! protected addresses it stays, and compiling the ruleset subtracts them.
 //!
 //! What is asked of new content only, and never again of a copy that was good or that the operator
-//! accepted: [`rejected`], [`size`] and [`coverage`].
+//! accepted: [`rejected`], and the [`gates`] of the feed with [`size`] and [`coverage`].
 
 use std::collections::BTreeMap;
 
@@ -28,19 +28,16 @@ use super::{
 
 pub mod coverage;
 mod fence;
+pub mod gates;
 pub mod hold;
 pub mod rejected;
 pub mod size;
 
 use fence::{Fence, Rule};
+use gates::Shortest;
 
 /// Findings kept with their entry; beyond that they are only counted.
 pub const FINDINGS_KEPT: usize = 100;
-
-/// The widest entries taken, by family. Nobody's list of bad addresses is right about more than
-/// a whole registry allocation.
-const SHORTEST_V4: u8 = 8;
-const SHORTEST_V6: u8 = 19;
 
 /// What the guard does with an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,31 +126,44 @@ fn finding<A: Address>(
     })
 }
 
-/// The indicators of `parsed` that may be put in force, given the `protected` addresses.
+/// The indicators of `parsed` that may be put in force, given the `protected` addresses, and no prefix
+/// shorter than the `shortest`.
 ///
 /// # Errors
 /// An entry covers a whole address family, or there is no entry and the content does not prove
 /// that the list is meant to be empty.
-pub fn check(parsed: &Parsed, protected: &[Protected]) -> Result<Guarded, Refused> {
+pub fn check(
+    parsed: &Parsed,
+    protected: &[Protected],
+    shortest: Shortest,
+) -> Result<Guarded, Refused> {
     check_not_garbage(parsed)?;
     check_not_everything(&parsed.v4, &parsed.v6)?;
-    Ok(keep(&parsed.v4, &parsed.v6, protected))
+    Ok(keep((&parsed.v4, &parsed.v6), protected, shortest))
 }
 
 /// As [`check`], of a copy that was good.
 ///
 /// # Errors
 /// An entry covers a whole address family.
-pub fn check_again(records: &Records, protected: &[Protected]) -> Result<Guarded, Refused> {
+pub fn check_again(
+    records: &Records,
+    protected: &[Protected],
+    shortest: Shortest,
+) -> Result<Guarded, Refused> {
     check_not_everything(&records.v4, &records.v6)?;
-    Ok(keep(&records.v4, &records.v6, protected))
+    Ok(keep((&records.v4, &records.v6), protected, shortest))
 }
 
-fn keep(all_v4: &[Indicator<u32>], all_v6: &[Indicator<u128>], protected: &[Protected]) -> Guarded {
+fn keep(
+    (all_v4, all_v6): (&[Indicator<u32>], &[Indicator<u128>]),
+    protected: &[Protected],
+    shortest: Shortest,
+) -> Guarded {
     let mut guarded = Guarded::default();
-    guarded.v4 = Fence::new(SHORTEST_V4, of_family(protected, v4))
+    guarded.v4 = Fence::new(shortest.v4, of_family(protected, v4))
         .keep(all_v4, |it, rule| guarded.record(it, &rule));
-    guarded.v6 = Fence::new(SHORTEST_V6, of_family(protected, v6))
+    guarded.v6 = Fence::new(shortest.v6, of_family(protected, v6))
         .keep(all_v6, |it, rule| guarded.record(it, &rule));
     guarded
 }
@@ -241,7 +251,7 @@ mod tests {
 
     fn guard(text: &str, list: &[(&str, Kind)]) -> Result<Guarded, Refused> {
         let parsed = format::parse(Format::Plain, &How::default(), text.as_bytes()).unwrap();
-        check(&parsed, &protected(list))
+        check(&parsed, &protected(list), Shortest::default())
     }
 
     const PROTECTED: &[(&str, Kind)] = &[
@@ -341,9 +351,9 @@ mod tests {
             complete: true,
             ..Parsed::default()
         };
-        assert!(check(&parsed, &[]).is_ok());
+        assert!(check(&parsed, &[], Shortest::default()).is_ok());
         parsed.rejected_count = 1;
-        assert!(check(&parsed, &[]).is_err());
+        assert!(check(&parsed, &[], Shortest::default()).is_err());
     }
 
     fn prefix() -> impl Strategy<Value = (u32, u8)> {
@@ -375,7 +385,7 @@ mod tests {
             let left_out = entries.iter().filter(is_inside).count();
             let kept = entries.iter().filter(|entry| !is_inside(entry));
             let subtracted = kept.filter(|entry| list.iter().any(|inner| contains(entry, inner))).count();
-            let guarded = check(&parsed, &list).unwrap();
+            let guarded = check(&parsed, &list, Shortest::default()).unwrap();
             prop_assert_eq!((guarded.left_out, guarded.subtracted), (left_out, subtracted));
         }
     }

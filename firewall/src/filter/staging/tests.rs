@@ -17,7 +17,7 @@ fn at(second: i64) -> Timestamp {
 /// A filter with a staged feed, which asks nobody who called.
 fn filter(folder: &Path) -> Filter {
     let list = folder.join("list");
-    let text = format!("[[feed]]\nname = 'box'\npath = {list:?}\n{KEYS}");
+    let text = format!("[[feed]]\nname = 'box'\npath = {list:?}\nmay_be_empty = true\n{KEYS}");
     Filter {
         config: Config::parse(&text, "firewall.toml").unwrap(),
         state: State::new(folder),
@@ -38,7 +38,7 @@ fn lists(filter: &Filter, content: &str, now: Timestamp) {
         collection: None,
         key: None,
         limits: fetch::Limits::default(),
-        max_coverage: configured.max_coverage,
+        gates: configured.gates.clone(),
     };
     let means = Means {
         worker: &Worker::Here,
