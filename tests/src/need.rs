@@ -12,7 +12,7 @@ pub enum Need {
     Bpf,
     /// Root and `ip`, to make network namespaces.
     Netns,
-    /// `bpftool`.
+    /// `bpftool`, `nft` and `ipset`.
     Tools,
     /// The servers that feeds are asked of.
     Servers,
@@ -33,7 +33,9 @@ impl Need {
         match self {
             Self::Bpf => rustix::process::geteuid().is_root(),
             Self::Netns => rustix::process::geteuid().is_root() && runs("ip", "-V"),
-            Self::Tools => runs("bpftool", "version"),
+            Self::Tools => {
+                runs("bpftool", "version") && runs("nft", "--version") && runs("ipset", "--version")
+            }
             Self::Servers => server::are_there(),
         }
     }

@@ -112,27 +112,22 @@ fn an_export_of_both_directions_says_so() {
     );
 }
 
-/// What a program says to a file, in a namespace of its own; `None` where there is no such program.
-fn takes(
-    namespace: &Namespace,
-    program: &str,
-    arguments: &[&str],
-    file: &str,
-) -> Option<(bool, String)> {
+/// What a program says to a file, in a namespace of its own.
+fn takes(namespace: &Namespace, program: &str, arguments: &[&str], file: &str) -> (bool, String) {
     let mut command = Command::new(program);
     command.args(arguments);
     command.stdin(fs::File::open(file).unwrap());
-    let output = namespace.enter(move || command.output()).unwrap().ok()?;
+    let output = namespace.enter(move || command.output()).unwrap().unwrap();
     let said = [output.stdout, output.stderr].concat();
-    Some((
+    (
         output.status.success(),
         String::from_utf8_lossy(&said).into_owned(),
-    ))
+    )
 }
 
 #[test]
 fn nft_and_ipset_take_their_exports() {
-    skip_unless!("nft_and_ipset_take_their_exports", Netns);
+    skip_unless!("nft_and_ipset_take_their_exports", Netns, Tools);
     let here = gateway();
     let namespace = Namespace::new("firewall-export").unwrap();
     for arguments in [&["--monitored"][..], &[]] {
@@ -145,10 +140,8 @@ fn nft_and_ipset_take_their_exports() {
         .unwrap();
         // Twice: what is there is replaced.
         for options in [&["-c", "-f", path][..], &["-f", path], &["-f", path]] {
-            match takes(&namespace, "nft", options, "/dev/null") {
-                None => return println!("SKIPPED nft_and_ipset_take_their_exports: needs nft"),
-                Some((done, said)) => assert!(done, "{said}"),
-            }
+            let (done, said) = takes(&namespace, "nft", options, "/dev/null");
+            assert!(done, "{said}");
         }
         let list = [
             "get",
@@ -158,7 +151,7 @@ fn nft_and_ipset_take_their_exports() {
             "drop_out_v4",
             "{ 203.0.113.9 }",
         ];
-        let (found, said) = takes(&namespace, "nft", &list, "/dev/null").unwrap();
+        let (found, said) = takes(&namespace, "nft", &list, "/dev/null");
         assert!(found && said.contains("203.0.113.0/25"), "{said}");
     }
     let path = here.folder().join("ipset.export");
@@ -168,13 +161,11 @@ fn nft_and_ipset_take_their_exports() {
     let stale: [&[&str]; 2] = [&[], &["add", "drop_out_v4", "192.0.2.1"]];
     for before in stale {
         if !before.is_empty() {
-            let (added, said) = takes(&namespace, "ipset", before, "/dev/null").unwrap();
+            let (added, said) = takes(&namespace, "ipset", before, "/dev/null");
             assert!(added, "{said}");
         }
-        match takes(&namespace, "ipset", &["restore"], path) {
-            None => return println!("SKIPPED nft_and_ipset_take_their_exports: needs ipset"),
-            Some((done, said)) => assert!(done, "{said}"),
-        }
+        let (done, said) = takes(&namespace, "ipset", &["restore"], path);
+        assert!(done, "{said}");
     }
     for (set, member, is_in) in [
         ("drop_out_v4", "203.0.113.9", true),
@@ -185,8 +176,7 @@ fn nft_and_ipset_take_their_exports() {
         ("drop_in_v4", "198.18.0.200", true),
         ("monitor_out_v4", "198.51.100.200", true),
     ] {
-        let (found, said) =
-            takes(&namespace, "ipset", &["test", set, member], "/dev/null").unwrap();
+        let (found, said) = takes(&namespace, "ipset", &["test", set, member], "/dev/null");
         assert_eq!(found, is_in, "{set} {member}: {said}");
     }
 }

@@ -154,9 +154,19 @@ pub const PACKAGES: &[Package] = &[
         why: "makes network namespaces and the links between them",
     },
     Package {
+        name: "ipset",
+        command: "ipset",
+        why: "takes what 'export' prints for it, in a network namespace; the bench compares with it",
+    },
+    Package {
         name: "iputils-ping",
         command: "ping",
         why: "traffic of your own in a lab that the demo leaves up",
+    },
+    Package {
+        name: "nftables",
+        command: "nft",
+        why: "likewise",
     },
     Package {
         name: "util-linux",
@@ -173,19 +183,14 @@ pub const PEERS: &[Package] = &[
         why: "makes a device without an XDP program take the frames of the bench (GRO)",
     },
     Package {
-        name: "ipset",
-        command: "ipset",
-        why: "the bench compares with its sets",
+        name: "iprange",
+        command: "iprange",
+        why: "merges feeds, which the bench times beside ours",
     },
     Package {
         name: "iptables",
         command: "iptables-legacy",
         why: "drops what an ipset has",
-    },
-    Package {
-        name: "nftables",
-        command: "nft",
-        why: "the bench compares with its sets",
     },
     Package {
         name: "xdp-tools",
@@ -257,7 +262,7 @@ mod tests {
     fn peers_are_wanted_for_the_bench_alone() {
         let mut machine = complete();
         assert_eq!(missing_peers(&machine).len(), PEERS.len());
-        machine.commands.insert("nft".to_owned());
+        machine.commands.insert("ethtool".to_owned());
         assert_eq!(missing_peers(&machine).len(), PEERS.len() - 1);
         assert!(missing_packages(&machine).is_empty());
     }
