@@ -23,6 +23,8 @@ pub(super) enum Term {
 #[derive(Clone, Copy, Default)]
 struct All {
     item: Option<Item>,
+    /// Whether it is the address of who sends.
+    is_source: bool,
     port: Option<u16>,
     protocol: Option<Protocol>,
     name: bool,
@@ -43,6 +45,7 @@ const TOO_MANY: &str = "a pattern of more than 1024 alternatives";
 const TOO_DEEP: &str = "a pattern with too many parentheses";
 const NOT_SAID: &str = "a pattern that no filter can apply whole: an address with a condition that \
                         packets do not show";
+const NEVER: &str = "a pattern that nothing can meet, such as two addresses at once";
 const TOGETHER: &str = "a pattern of several observations that must come together, or in a time";
 
 /// What makes the pattern true.
@@ -59,13 +62,22 @@ pub(super) fn terms(pattern: &str) -> Result<Vec<Term>, &'static str> {
     if !reader.tokens.is_empty() {
         return Err(SYNTAX);
     }
-    let terms = any.into_iter().filter(|all| !all.never).map(term);
-    terms.collect()
+    let terms: Vec<Term> = any
+        .into_iter()
+        .filter(|all| !all.never)
+        .map(term)
+        .collect::<Result<_, _>>()?;
+    match terms.is_empty() {
+        true => Err(NEVER),
+        false => Ok(terms),
+    }
 }
 
 fn term(all: All) -> Result<Term, &'static str> {
     match all.item {
         Some(_) if all.other || all.name => Err(NOT_SAID),
+        // The port that somebody calls is none of his.
+        Some(_) if all.is_source && all.port.is_some() => Err(NOT_SAID),
         Some(item) => match (all.port, all.protocol) {
             (Some(number), protocol) => Ok(Term::Item(item, Some(Port { number, protocol }))),
             (None, None) => Ok(Term::Item(item, None)),
@@ -267,6 +279,7 @@ impl<'t, 'p> Reader<'t, 'p> {
 
 const OTHER: All = All {
     item: None,
+    is_source: false,
     port: None,
     protocol: None,
     name: false,
@@ -304,6 +317,7 @@ fn and(one: All, other: All) -> All {
         );
     All {
         item: one.item.or(other.item),
+        is_source: one.is_source || other.is_source,
         port: one.port.or(other.port),
         protocol: one.protocol.or(other.protocol),
         name: one.name || other.name,
@@ -341,6 +355,7 @@ fn meaning(path: &str, value: &str) -> Result<All, &'static str> {
         path if is_address(path) => match item(value.as_bytes()) {
             Ok(item) => All {
                 item: Some(item),
+                is_source: path == "network-traffic:src_ref.value",
                 ..nothing
             },
             Err(_) if is_name(value) => All {

@@ -59,7 +59,16 @@ fn patterns_that_a_filter_can_apply() {
         // Nothing is two addresses.
         (
             "[ipv4-addr:value = '192.0.2.1' AND ipv4-addr:value = '192.0.2.2']",
-            "",
+            "a pattern that nothing can meet, such as two addresses at once",
+        ),
+        (
+            "[ipv4-addr:value = '192.0.2.1' AND ipv4-addr:value = '192.0.2.2' OR ipv4-addr:value = '192.0.2.3']",
+            "192.0.2.3/32",
+        ),
+        // Who calls a port has another one himself.
+        (
+            "[network-traffic:src_ref.value = '192.0.2.1' AND network-traffic:dst_port = 22]",
+            "a pattern that no filter can apply whole: an address with a condition that packets do not show",
         ),
         (
             "[file:hashes.'SHA-256' = 'aa'] FOLLOWEDBY [domain-name:value = 'a.example']",
