@@ -13,7 +13,7 @@ use super::{
     said::{Said, Skipped, word},
     tabular::port_number,
     text,
-    walk::{is_item_of, records},
+    walk::{Step, is_item_of, records},
 };
 use crate::subject::Port;
 
@@ -55,9 +55,14 @@ impl Object {
 /// # Errors
 /// It is no JSON or cut off, or the list is too long.
 pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
+    // Events that are only mentioned, and what others propose, is nobody's word yet.
+    let is_aside = |step: &Step<'_>| matches!(step, Step::Key(key) if ["RelatedEvent", "ShadowAttribute"].contains(&&**key));
     let has_list = records(
         bytes,
-        |path| is_item_of(path, "Object") || is_item_of(path, "Attribute"),
+        |path| {
+            let is_record = is_item_of(path, "Object") || is_item_of(path, "Attribute");
+            is_record && !path.iter().any(is_aside)
+        },
         |line, value| {
             take(parsed, line, value);
             check_size(parsed)
@@ -83,13 +88,16 @@ fn take(parsed: &mut Parsed, line: u32, value: &RawValue) {
 fn take_object(parsed: &mut Parsed, line: u32, object: &Object) {
     let port = object_port(object);
     for attribute in &object.attributes {
+        // Of a connection it is the port of who was called.
+        let port = port.filter(|_| object.name == "ip-port" || attribute.kind == "ip-dst");
         take_attribute(parsed, line, attribute, object.deleted, port);
     }
 }
 
 /// The one port that an object of addresses and ports names.
 fn object_port(object: &Object) -> Option<Port> {
-    if object.name != "ip-port" {
+    const NAMES: [&str; 3] = ["ip-port", "network-connection", "network-socket"];
+    if !NAMES.contains(&object.name.as_str()) {
         return None;
     }
     let is_port = |it: &&Attribute| it.object_relation.as_deref() == Some("dst-port");

@@ -264,6 +264,17 @@ const LISTS: &[List] = &[
         [2, 0, 1],
         &["192.0.2.1/32", "192.0.2.2/32"],
     ),
+    (
+        "a connection of MISP, and an event that it mentions",
+        r#"{"Event":{"Object":[{"name":"network-connection","Attribute":[
+            {"type":"ip-src","object_relation":"ip-src","value":"192.0.2.1","to_ids":true},
+            {"type":"ip-dst","object_relation":"ip-dst","value":"192.0.2.2","to_ids":true},
+            {"type":"port","object_relation":"dst-port","value":"443","to_ids":true}
+        ]}],"RelatedEvent":[{"Event":{"Attribute":[{"type":"ip-dst","value":"192.0.2.3","to_ids":true}]}}]}}"#,
+        Format::Misp,
+        [2, 0, 1],
+        &["192.0.2.1/32", "192.0.2.2/32"],
+    ),
 ];
 
 #[test]
