@@ -1,17 +1,21 @@
 //! `json`: addresses in a document, or in documents one a line, wherever they stand: at the paths that
 //! the configuration names (`prefixes[].ip_prefix`), or else at every path inside of an array whose
 //! texts are addresses. That is how AWS, Azure, Cloudflare, Fastly, GitHub, Google and Oracle publish
-//! their networks, and how most lists of records look. A `port` beside an address is its port.
+//! their networks, and how most lists of records look. A `port` beside an address is its port; two ends are
+//! a range, and a length or a mask makes a prefix.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::de::IgnoredAny;
 
 use super::{
     Options, Parsed, Refused, check_size,
-    item::{Item, item},
-    json_paths::{Count, paths_with_addresses, template},
-    said::kind_of,
+    item::Item,
+    json_beside::{range, with_mask},
+    json_names::is_attacker,
+    json_paths::{Taken, key_item, masks, paths_with_addresses},
+    json_template::template,
+    json_texts::{Text, read},
     tabular::{is_port_name, port_number},
     text, urls,
     walk::{Path, Step, Visit, walk},
@@ -23,18 +27,14 @@ use crate::subject::Port;
 /// # Errors
 /// It is no JSON or cut off; no path has addresses; or the list is too long.
 pub(super) fn parse(bytes: &[u8], options: &Options, parsed: &mut Parsed) -> Result<(), Refused> {
-    let taken = match options.json_path.as_slice() {
-        [] => Taken::Found(paths_with_addresses(bytes)?),
-        paths => Taken::Named(paths.iter().map(|path| steps(path)).collect()),
+    let entries = match options.json_path.as_slice() {
+        [] => Entries::Found(paths_with_addresses(bytes)?),
+        paths => {
+            let paths = paths.iter().map(|path| steps(path)).collect();
+            Entries::Named(paths, masks(bytes))
+        }
     };
-    let mut take = Take {
-        taken,
-        parsed,
-        offset: 0,
-        waiting: Vec::new(),
-        port: None,
-        has_list: false,
-    };
+    let mut take = Take::new(entries, parsed);
     each_document(bytes, &mut take)?;
     let has_list = take.has_list;
     parsed.lines = text::lines(bytes).count();
@@ -76,39 +76,71 @@ pub(super) trait Documents<'de>: Visit<'de> {
 }
 
 /// Which texts are entries.
-enum Taken {
-    /// Those at these paths, as [`template`] writes them; the hosts of URLs where these are all there is.
-    Found(HashMap<String, Count>),
-    /// Those at the configured paths.
-    Named(Vec<Vec<String>>),
+enum Entries {
+    /// Those at these paths, as [`template`] writes them.
+    Found(HashMap<String, Taken>),
+    /// Those at the configured paths; with the masks beside them, if there are any.
+    Named(Vec<Vec<String>>, HashMap<String, Taken>),
+}
+
+/// An entry of an object that is not left yet: what belongs to it may stand behind it.
+struct Waiting {
+    depth: usize,
+    line: u32,
+    item: Item,
+    text: String,
+    key: String,
+    taken: Taken,
+}
+
+/// What may belong to an entry of the same object.
+struct Member {
+    depth: usize,
+    key: String,
+    text: String,
 }
 
 /// The second walk: takes what is an entry.
 struct Take<'a> {
-    taken: Taken,
+    entries: Entries,
     parsed: &'a mut Parsed,
     /// Lines before the document.
     offset: u32,
-    /// Entries of objects that are not left yet, with the length of their path and their line: a port
-    /// may stand behind them.
-    waiting: Vec<(usize, u32, Item)>,
-    /// The port in the innermost object that has one, with the length of its path.
-    port: Option<(usize, u16)>,
+    waiting: Vec<Waiting>,
+    members: Vec<Member>,
+    /// Keys of members that belong to entries.
+    wanted: HashSet<String>,
     /// Whether there is an array on the way to entries, empty or not.
     has_list: bool,
 }
 
 impl<'de> Visit<'de> for Take<'_> {
     fn key(&mut self, line: u32, path: &Path<'de>, key: &str) -> Result<(), Refused> {
-        match text::address(key.as_bytes()) {
-            Some(_) => self.entry(line, path, true, key),
-            None => Ok(()),
+        let Some(item) = key_item(key) else {
+            return Ok(());
+        };
+        if let Entries::Found(paths) = &self.entries
+            && paths.contains_key(&template(path, true))
+        {
+            self.add(self.offset + line, key, Ok(item), None);
         }
+        check_size(self.parsed)
     }
 
     fn text(&mut self, line: u32, path: &Path<'de>, text: &str) -> Result<(), Refused> {
-        self.look_for_port(path, port_number(text));
-        self.entry(line, path, false, text)
+        self.member(path, || text.to_owned());
+        let key = template(path, false);
+        let taken = match &self.entries {
+            Entries::Found(paths) => paths.get(&key).cloned(),
+            Entries::Named(paths, masks) => {
+                let is_named = paths.iter().any(|it| fits(it, path));
+                is_named.then(|| masks.get(&key).cloned().unwrap_or_default())
+            }
+        };
+        if let Some(taken) = taken {
+            self.entry(self.offset + line, path, taken, text);
+        }
+        check_size(self.parsed)
     }
 
     fn array(&mut self, members: &Path<'de>) {
@@ -116,76 +148,114 @@ impl<'de> Visit<'de> for Take<'_> {
             let mut parts = (1..=steps.len()).map(|length| &steps[..length]);
             parts.any(|part| fits(part, members))
         };
-        self.has_list |= match &self.taken {
+        self.has_list |= match &self.entries {
             // They are found by the addresses in them.
-            Taken::Found(_) => true,
-            Taken::Named(paths) => paths.iter().any(is_on_the_way),
+            Entries::Found(_) => true,
+            Entries::Named(paths, _) => paths.iter().any(is_on_the_way),
         };
     }
 
     fn number(&mut self, path: &Path<'de>, number: u64) {
-        self.look_for_port(path, number.try_into().ok().filter(|&port| port != 0));
+        self.member(path, || number.to_string());
     }
 
     fn leave(&mut self, path: &Path<'de>) -> Result<(), Refused> {
-        let depth = path.len() + 1;
-        let port = self
-            .port
-            .take_if(|(at, _)| *at == depth)
-            .map(|(_, number)| Port {
-                number,
-                protocol: None,
-            });
-        let first = self.waiting.partition_point(|(at, ..)| *at < depth);
-        for (_, line, item) in self.waiting.split_off(first) {
-            self.add(line, item, port);
+        let first = self.waiting.partition_point(|it| it.depth <= path.len());
+        let members = self.members.partition_point(|it| it.depth <= path.len());
+        for waiting in self.waiting.split_off(first) {
+            let (item, port) = whole(&waiting, &self.members[members..]);
+            self.add(waiting.line, &waiting.text, item, port);
         }
+        self.members.truncate(members);
         check_size(self.parsed)
     }
 }
 
-impl Take<'_> {
-    fn entry(&mut self, line: u32, path: &Path<'_>, key: bool, text: &str) -> Result<(), Refused> {
-        let (taken, is_url) = match &self.taken {
-            Taken::Found(paths) => {
-                let count = paths.get(&template(path, key));
-                (count.is_some(), count.is_some_and(|it| it.has_urls()))
-            }
-            Taken::Named(paths) => (paths.iter().any(|it| !key && fits(it, path)), false),
-        };
-        if !taken {
-            return Ok(());
+impl<'a> Take<'a> {
+    fn new(entries: Entries, parsed: &'a mut Parsed) -> Self {
+        let (Entries::Found(taken) | Entries::Named(_, taken)) = &entries;
+        let keys = taken.values().flat_map(|it| [&it.end, &it.mask]);
+        Self {
+            wanted: keys.flatten().cloned().collect(),
+            entries,
+            parsed,
+            offset: 0,
+            waiting: Vec::new(),
+            members: Vec::new(),
+            has_list: false,
         }
-        let line = self.offset + line;
-        if is_url {
+    }
+
+    fn entry(&mut self, line: u32, path: &Path<'_>, taken: Taken, text: &str) {
+        if taken.is_url {
             if let Err(reason) = urls::take_url(self.parsed, line, text.as_bytes()) {
                 self.parsed.reject(line, text.as_bytes(), reason);
             }
-            return check_size(self.parsed);
+            return;
         }
-        match (item(text.as_bytes()), kind_of(text.as_bytes())) {
-            (Ok(item), _) if !key && path.last() != Some(&Step::Item) => {
-                self.waiting.push((path.len(), line, item));
-            }
-            (Ok(item), _) => self.add(line, item, None),
-            (Err(_), Some(kind)) => self.parsed.skip(kind),
-            (Err(reason), None) => self.parsed.reject(line, text.as_bytes(), reason),
+        match (read(text), path.last()) {
+            (Text::Entry(item), Some(Step::Key(key))) => self.waiting.push(Waiting {
+                depth: path.len(),
+                line,
+                item,
+                text: text.to_owned(),
+                key: key.to_string(),
+                taken,
+            }),
+            (Text::Entry(item), _) => self.add(line, text, Ok(item), None),
+            (Text::Nothing, _) => {}
+            (Text::Kind(kind), _) => self.parsed.skip(kind),
+            (Text::Wrong(reason), _) => self.parsed.reject(line, text.as_bytes(), reason),
         }
-        check_size(self.parsed)
     }
 
-    fn add(&mut self, line: u32, item: Item, port: Option<Port>) {
-        if let Err(reason) = self.parsed.add_item(line, item, port) {
-            self.parsed.reject(line, b"", reason);
+    fn add(&mut self, line: u32, text: &str, item: Result<Item, &'static str>, port: Option<Port>) {
+        let added = item.and_then(|item| self.parsed.add_item(line, item, port));
+        if let Err(reason) = added {
+            self.parsed.reject(line, text.as_bytes(), reason);
         }
     }
 
-    fn look_for_port(&mut self, path: &Path<'_>, number: Option<u16>) {
-        if let (Some(Step::Key(key)), Some(number)) = (path.last(), number)
-            && is_port_name(key)
+    fn member(&mut self, path: &Path<'_>, text: impl FnOnce() -> String) {
+        if let Some(Step::Key(key)) = path.last()
+            && (is_port_name(key) || self.wanted.contains(&**key))
         {
-            self.port = Some((path.len(), number));
+            self.members.push(Member {
+                depth: path.len(),
+                key: key.to_string(),
+                text: text(),
+            });
         }
+    }
+}
+
+/// An entry with what belongs to it of its object.
+fn whole(waiting: &Waiting, members: &[Member]) -> (Result<Item, &'static str>, Option<Port>) {
+    let of = |key: &str| members.iter().find(|it| it.key == key).map(|it| &*it.text);
+    let Waiting {
+        item, key, taken, ..
+    } = waiting;
+    let mut whole = match taken.mask.as_deref().and_then(of) {
+        Some(mask) => with_mask(*item, mask, key),
+        None => Ok(*item),
+    };
+    if let Some(end) = &taken.end {
+        let end = of(end).and_then(item_of);
+        whole = range(Some(*item), end);
+    }
+    let mut ports = members.iter().rev().filter(|it| is_port_name(&it.key));
+    let number = ports.find_map(|it| port_number(&it.text));
+    let port = number.filter(|_| !is_attacker(key)).map(|number| Port {
+        number,
+        protocol: None,
+    });
+    (whole, port)
+}
+
+fn item_of(text: &str) -> Option<Item> {
+    match read(text) {
+        Text::Entry(item) => Some(item),
+        _ => None,
     }
 }
 

@@ -1,14 +1,18 @@
 //! Where in a document of any shape the addresses stand: the first of two walks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
-    Refused,
+    Refused, is_tolerable,
     item::{Item, item},
     json::{Documents, each_document},
-    said::kind_of,
-    tabular::address_rank,
-    text, urls,
+    json_beside::{Beside, Member},
+    json_certainty::{Candidate, Certainty, keep},
+    json_names::{is_mask, is_of_addresses, rank, says_indicator},
+    json_refusal::refusal,
+    json_template::{is_in_list, shown, template},
+    json_texts::{Text, is_meant_as_address, read},
+    urls,
     walk::{Path, Step, Visit},
 };
 use crate::address::Prefix;
@@ -16,71 +20,249 @@ use crate::address::Prefix;
 /// Different paths that are told apart; more of them are keys with a meaning of their own.
 const PATHS: usize = 10_000;
 
+/// Members of one object that are looked at beside each other.
+const MEMBERS: usize = 64;
+
+/// How the texts at a path are taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// They are URLs, the hosts of which are the entries.
+    pub is_url: bool,
+    /// The key beside them with the other ends of their ranges.
+    pub end: Option<String>,
+    /// The key beside them with their lengths or masks.
+    pub mask: Option<String>,
+}
+
 /// What stands at a path.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Count {
-    texts: usize,
-    v4: usize,
-    v6: usize,
+#[derive(Clone, Default)]
+pub(super) struct Stands {
+    pub path: String,
+    /// The same as the configuration takes it.
+    pub shown: String,
+    /// The key that it ends with; empty in arrays.
+    key: String,
+    /// Whether that is called after addresses, and after masks.
+    is_named: bool,
+    is_mask: bool,
+    /// Whether it is one of many, and in no error.
+    pub is_in_list: bool,
+    /// Those that say anything.
+    pub texts: usize,
+    pub families: [usize; 2],
+    /// Addresses that are no networks.
+    hosts: usize,
     /// URLs, at a path that is called so, the hosts of which are addresses.
     urls: usize,
     /// Names and whatever else lists have beside addresses.
-    others: usize,
-}
-
-impl Count {
-    fn addresses(self) -> usize {
-        self.v4 + self.v6
-    }
-
-    /// Whether what stands there are URLs with addresses in them.
-    pub fn has_urls(self) -> bool {
-        self.addresses() == 0
-    }
+    pub others: usize,
+    /// Addresses that are written wrongly.
+    slips: usize,
+    /// The first that is no address.
+    pub wrong: Option<String>,
 }
 
 /// The first walk: counts what stands where.
 #[derive(Default)]
 struct Look {
-    paths: HashMap<String, Count>,
+    paths: HashMap<String, usize>,
+    stands: Vec<Stands>,
+    /// Members of the objects that are not left yet, with the length of their path.
+    open: Vec<(usize, usize, Option<Item>, String)>,
+    beside: Beside,
+    /// Paths called after addresses; at the second stands an address in an object with the first.
+    together: HashSet<(usize, usize)>,
     is_lines: bool,
+}
+
+/// The paths with the entries, and how these are taken.
+///
+/// # Errors
+/// There are none; the JSON is damaged.
+pub(super) fn paths_with_addresses(bytes: &[u8]) -> Result<HashMap<String, Taken>, Refused> {
+    let mut look = Look::default();
+    each_document(bytes, &mut look)?;
+    let kept = look.kept();
+    let taken = |at: &usize| (look.stands[*at].path.clone(), look.taken(*at));
+    if !kept.is_empty() {
+        return Ok(kept.iter().map(taken).collect());
+    }
+    let urls = look
+        .stands
+        .iter()
+        .filter(|it| it.is_in_list && it.has_urls());
+    let is_url = |it: &Stands| {
+        let is_url = true;
+        (
+            it.path.clone(),
+            Taken {
+                is_url,
+                ..Taken::default()
+            },
+        )
+    };
+    let urls: HashMap<String, Taken> = urls.map(is_url).collect();
+    match urls.is_empty() {
+        true => Err(refusal(&look.stands, look.is_lines)),
+        false => Ok(urls),
+    }
+}
+
+/// What stands beside the addresses at paths that are known, by these.
+pub(super) fn masks(bytes: &[u8]) -> HashMap<String, Taken> {
+    let mut look = Look::default();
+    // What is wrong with it is said by whoever takes the entries.
+    let _ = each_document(bytes, &mut look);
+    let with_mask = |(at, stands): (usize, &Stands)| {
+        let mask = look.taken(at).mask?;
+        let mask = Some(mask);
+        Some((
+            stands.path.clone(),
+            Taken {
+                mask,
+                ..Taken::default()
+            },
+        ))
+    };
+    look.stands
+        .iter()
+        .enumerate()
+        .filter_map(with_mask)
+        .collect()
 }
 
 impl<'de> Visit<'de> for Look {
     fn key(&mut self, _: u32, path: &Path<'de>, key: &str) -> Result<(), Refused> {
-        match text::address(key.as_bytes()) {
-            Some(_) => self.count(path, true, key),
-            None => Ok(()),
+        if let Some(item) = key_item(key) {
+            let at = self.path(path, true)?;
+            self.stands[at].count(Text::Entry(item), key);
         }
+        Ok(())
     }
 
     fn text(&mut self, _: u32, path: &Path<'de>, text: &str) -> Result<(), Refused> {
-        // What says something about the document is no list: an error may show our own address.
-        if self.is_lines || path.contains(&Step::Item) || path.len() > 2 {
-            self.count(path, false, text)?;
+        let at = self.path(path, false)?;
+        let what = read(text);
+        let stands = &mut self.stands[at];
+        stands.count(what, text);
+        let item = match what {
+            Text::Entry(item) => Some(item),
+            _ => None,
+        };
+        let is_wanted = item.is_some() || stands.is_mask || stands.is_named;
+        if !stands.key.is_empty() && is_wanted && what != Text::Nothing {
+            let mask = if stands.is_mask { text } else { "" };
+            self.open.push((path.len(), at, item, mask.to_owned()));
         }
+        Ok(())
+    }
+
+    fn number(&mut self, path: &Path<'de>, number: u64) {
+        let is_length = matches!(path.last(), Some(Step::Key(key)) if is_mask(key));
+        if let Some(at) = is_length.then(|| self.path(path, false).ok()).flatten() {
+            self.open.push((path.len(), at, None, number.to_string()));
+        }
+    }
+
+    fn leave(&mut self, path: &Path<'de>) -> Result<(), Refused> {
+        let first = self.open.partition_point(|(at, ..)| *at <= path.len());
+        if self.open.len() - first > 1 {
+            self.look_beside(first);
+        }
+        self.open.truncate(first);
         Ok(())
     }
 }
 
 impl Look {
-    fn count(&mut self, path: &Path<'_>, key: bool, text: &str) -> Result<(), Refused> {
-        let is_url = path.last() == Some(&Step::Key("url".into())) && urls::is_of_address(text);
-        let path = template(path, key);
-        if self.paths.len() >= PATHS && !self.paths.contains_key(&path) {
+    /// The number of the path.
+    fn path(&mut self, path: &Path<'_>, key: bool) -> Result<usize, Refused> {
+        let text = template(path, key);
+        if let Some(&at) = self.paths.get(&text) {
+            return Ok(at);
+        }
+        if self.paths.len() >= PATHS {
             return Err(Refused(format!(
                 "more than {PATHS} different paths; name the one with the addresses with `json_path`"
             )));
         }
-        let count = self.paths.entry(path).or_default();
-        count.texts += 1;
-        match item(text.as_bytes()) {
-            Ok(item) if is_v4(item) => count.v4 += 1,
-            Ok(_) => count.v6 += 1,
-            Err(_) if is_url => count.urls += 1,
-            Err(_) => count.others += usize::from(kind_of(text.as_bytes()).is_some()),
+        let last = match path.last() {
+            Some(Step::Key(last)) if !key => last.to_string(),
+            _ => String::new(),
+        };
+        self.stands.push(Stands {
+            path: text.clone(),
+            shown: shown(path),
+            is_named: rank(&last).is_some(),
+            is_mask: is_mask(&last),
+            key: last,
+            is_in_list: is_in_list(&text, path, self.is_lines),
+            ..Stands::default()
+        });
+        self.paths.insert(text, self.stands.len() - 1);
+        Ok(self.stands.len() - 1)
+    }
+
+    /// Looks at the members of one object, which begin at that number.
+    fn look_beside(&mut self, first: usize) {
+        let stands = &self.stands;
+        let member = |(_, at, item, text): &'_ (usize, usize, Option<Item>, String)| {
+            (*at, *item, text.clone())
+        };
+        let members: Vec<_> = self.open[first..]
+            .iter()
+            .take(MEMBERS)
+            .map(member)
+            .collect();
+        for (at, item, text) in &members {
+            let (at, item) = (*at, *item);
+            let first = Member {
+                at,
+                key: &stands[at].key,
+                item,
+                text,
+            };
+            for (at, item, text) in members.iter().filter(|(other, ..)| *other != at) {
+                let (at, item) = (*at, *item);
+                let second = Member {
+                    at,
+                    key: &stands[at].key,
+                    item,
+                    text,
+                };
+                self.beside.look(&first, &second);
+                if first.item.is_some() {
+                    self.together.insert((second.at, first.at));
+                }
+            }
         }
-        Ok(())
+    }
+
+    /// The numbers of the paths with entries.
+    fn kept(&self) -> HashSet<usize> {
+        let ends: HashSet<usize> = (0..self.stands.len())
+            .filter(|&at| self.stands[at].has_addresses())
+            .filter_map(|at| self.beside.end_of(at))
+            .collect();
+        let paths = self.stands.iter().enumerate();
+        let paths = paths.filter(|(at, it)| it.may_have_indicators() && !ends.contains(at));
+        let mut candidates: Vec<Candidate<'_>> = paths
+            .map(|(at, it)| it.candidate(at, self.is_lines))
+            .collect();
+        let mut kept = keep(&mut candidates, &self.together, self.is_lines);
+        kept.retain(|&at| {
+            self.stands[at].candidate(at, self.is_lines).certainty != Certainty::Others
+        });
+        kept
+    }
+
+    fn taken(&self, at: usize) -> Taken {
+        let key = |at: usize| self.stands[at].key.clone();
+        Taken {
+            is_url: false,
+            end: self.beside.end_of(at).map(key),
+            mask: self.beside.mask_of(at).map(key),
+        }
     }
 }
 
@@ -92,115 +274,82 @@ impl Documents<'_> for Look {
     fn bad_line(&mut self, _: u32, _: &[u8]) {}
 }
 
-pub(super) fn paths_with_addresses(bytes: &[u8]) -> Result<HashMap<String, Count>, Refused> {
-    let mut look = Look::default();
-    each_document(bytes, &mut look)?;
-    let others: usize = look.paths.values().map(|count| count.others).sum();
-    let mut urls = look.paths.clone();
-    look.paths.retain(|path, count| has_addresses(path, *count));
-    keep_most_certain(&mut look.paths);
-    if look.paths.is_empty() {
-        urls.retain(|_, count| count.urls > 0 && count.urls + count.others == count.texts);
-        look.paths = urls;
-    }
-    if look.paths.is_empty() && others > 0 {
-        return Err(Refused(format!(
-            "no path has addresses, only {others} domain names, URLs, AS numbers or digests; \
-             firewall filters by address, port and protocol"
-        )));
-    }
-    if look.paths.is_empty() {
-        return Err(Refused(
-            "no path inside of an array has addresses; name the one that has with `json_path`"
-                .to_owned(),
-        ));
-    }
-    Ok(look.paths)
-}
-
-/// Where keys of one object are called after addresses, the most certain one of each family: beside an
-/// address may stand the whole network that it is in, its mask, or who was attacked.
-fn keep_most_certain(paths: &mut HashMap<String, Count>) {
-    let families = [|count: &Count| count.v4, |count: &Count| count.v6];
-    let best = families.map(|family| most_certain(paths, family));
-    let is_kept = |path: &String, count: &mut Count| {
-        let Some((object, _)) = object_and_key(path) else {
-            return true;
-        };
-        let in_family = families
-            .iter()
-            .zip(&best)
-            .filter(|(family, _)| family(count) > 0);
-        let mut best = in_family.map(|(_, best)| best.get(object));
-        best.any(|best| best.is_none_or(|best| *best == path))
-    };
-    let mut kept = paths.clone();
-    kept.retain(is_kept);
-    *paths = kept;
-}
-
-/// The path to the best of the keys that are called after addresses, by their object.
-fn most_certain(
-    paths: &HashMap<String, Count>,
-    family: impl Fn(&Count) -> usize,
-) -> HashMap<&str, &String> {
-    let mut best = HashMap::new();
-    for (path, count) in paths.iter().filter(|(_, count)| family(count) > 0) {
-        let known =
-            object_and_key(path).and_then(|(object, key)| Some((object, address_rank(key)?)));
-        if let Some((object, rank)) = known {
-            let order = (usize::MAX - family(count), rank, path);
-            let so_far = best.entry(object).or_insert(order);
-            *so_far = order.min(*so_far);
-        }
-    }
-    best.into_iter()
-        .map(|(object, (.., path))| (object, path))
-        .collect()
-}
-
-/// Nothing for members of arrays, and for keys that are addresses.
-fn object_and_key(path: &str) -> Option<(&str, &str)> {
-    path.rsplit_once('.')
-        .filter(|(_, key)| !key.ends_with(['}', ']']))
-}
-
-fn is_v4(item: Item) -> bool {
-    match item {
-        Item::Prefix(prefix) => matches!(prefix, Prefix::V4(..)),
-        Item::Port(address, _) | Item::Range(address, _) => address.is_ipv4(),
-    }
-}
-
-/// Nearly all texts are addresses; names may be among them where the path is called after addresses.
-fn has_addresses(path: &str, count: Count) -> bool {
-    let name = path.rsplit(['.', ']']).next().unwrap_or_default();
-    let others = match address_rank(name) {
-        Some(_) => count.others,
-        None => 0,
-    };
-    let addresses = count.addresses();
-    addresses > 0 && 100 * (addresses + others) >= 98 * count.texts
-}
-
-/// The path as people write it. Keys that are numbers or addresses are many: they are one.
-pub(super) fn template(path: &Path<'_>, key: bool) -> String {
-    let mut text = String::with_capacity(48);
-    for step in path {
-        match step {
-            Step::Item => text.push_str("[]"),
-            Step::Key(key) => {
-                let many = key.bytes().any(|it| it.is_ascii_digit())
-                    && key
-                        .bytes()
-                        .all(|it| it.is_ascii_hexdigit() || b".:-/".contains(&it));
-                text.push('.');
-                text.push_str(if many { "*" } else { key });
+impl Stands {
+    fn count(&mut self, what: Text, text: &str) {
+        self.texts += usize::from(what != Text::Nothing);
+        match what {
+            Text::Entry(item) => {
+                let (family, is_host) = of(item);
+                self.families[family] += 1;
+                self.hosts += usize::from(is_host);
+                return;
             }
+            Text::Nothing => return,
+            _ if self.key == "url" && urls::is_of_address(text) => self.urls += 1,
+            Text::Kind(_) => self.others += 1,
+            Text::Wrong(_) => self.slips += usize::from(is_meant_as_address(text)),
         }
+        self.wrong
+            .get_or_insert_with(|| text.chars().take(40).collect());
     }
-    if key {
-        text.push_str("{}");
+
+    pub fn addresses(&self) -> usize {
+        self.families.iter().sum()
     }
-    text
+
+    /// Whether the texts are addresses, as far as they say anything. Names may be among them where the path
+    /// is called after addresses, and what somebody has written wrongly.
+    pub fn has_addresses(&self) -> bool {
+        let addresses = self.addresses();
+        let others = self.texts - addresses;
+        if addresses == 0 || !self.is_in_list {
+            return false;
+        }
+        if !is_of_addresses(self.name()) {
+            return is_tolerable(others, self.texts);
+        }
+        let wrong = others - self.others - self.slips;
+        wrong < addresses || is_tolerable(wrong, self.texts)
+    }
+
+    /// Whether it has addresses, or else is called after indicators and has some of another kind.
+    fn may_have_indicators(&self) -> bool {
+        let others = self.others + self.urls;
+        let is_of_others = self.is_in_list && others > 0 && says_indicator(self.name());
+        self.has_addresses() || (is_of_others && 2 * others > self.texts)
+    }
+
+    fn has_urls(&self) -> bool {
+        self.urls > 0 && self.urls + self.others == self.texts
+    }
+
+    pub fn candidate(&self, at: usize, lines: bool) -> Candidate<'_> {
+        let families = match self.has_addresses() {
+            true => self.families.map(|count| count > 0),
+            false => [false; 2],
+        };
+        Candidate::new(at, &self.path, families, self.hosts > 0, lines)
+    }
+
+    /// The last key, be it that of an array.
+    fn name(&self) -> &str {
+        let path = self.path.trim_end_matches("[]");
+        path.rsplit(['.', ']']).next().unwrap_or_default()
+    }
+}
+
+/// The entry that a key is.
+pub(super) fn key_item(key: &str) -> Option<Item> {
+    let may_be = key.contains(['.', ':']) && key.contains(|it: char| it.is_ascii_hexdigit());
+    may_be.then(|| item(key.as_bytes()).ok()).flatten()
+}
+
+/// Family of an entry, and whether it is a single address.
+fn of(item: Item) -> (usize, bool) {
+    match item {
+        Item::Prefix(prefix @ Prefix::V4(..)) => (0, prefix.is_host()),
+        Item::Prefix(prefix @ Prefix::V6(..)) => (1, prefix.is_host()),
+        Item::Port(address, _) => (usize::from(address.is_ipv6()), true),
+        Item::Range(first, _) => (usize::from(first.is_ipv6()), false),
+    }
 }

@@ -1,5 +1,7 @@
 //! All formats together: names, detection, and that no content makes one panic.
 
+mod json;
+mod json_beside;
 mod said;
 mod seeds;
 mod unseen;

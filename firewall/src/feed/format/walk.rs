@@ -138,12 +138,7 @@ pub(super) fn walk<'de>(bytes: &'de [u8], visit: &mut impl Visit<'de>) -> Result
         let mut deserializer = serde_json::Deserializer::from_slice(rest);
         let walked = (&mut way).deserialize(&mut deserializer);
         if let Err(error) = walked {
-            let damaged = || {
-                Refused(format!(
-                    "the JSON is damaged or cut off ({error}); the next update fetches it again"
-                ))
-            };
-            return Err(way.ended.unwrap_or_else(damaged));
+            return Err(way.ended.unwrap_or_else(|| unreadable(&error)));
         }
         rest = match deserializer.end() {
             Ok(()) => &[],
@@ -151,6 +146,19 @@ pub(super) fn walk<'de>(bytes: &'de [u8], visit: &mut impl Visit<'de>) -> Result
         };
     }
     Ok(())
+}
+
+/// What is whole is the same the next time. The two limits are those of `serde_json`, which tells of them in
+/// words only.
+fn unreadable(error: &serde_json::Error) -> Refused {
+    let text = error.to_string();
+    Refused(if text.starts_with("recursion limit exceeded") {
+        format!("the JSON is nested more than 127 levels deep ({text}), which is not read")
+    } else if text.starts_with("number out of range") {
+        format!("the JSON has a number that is too large ({text}), which is not read")
+    } else {
+        format!("the JSON is damaged or cut off ({text}); the next update fetches it again")
+    })
 }
 
 /// The byte that `error` is about: its column counts bytes, from 1.
