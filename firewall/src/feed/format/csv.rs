@@ -157,7 +157,7 @@ fn addresses_by_column(table: Table<'_>) -> Vec<usize> {
 fn each_of_sample(table: Table<'_>, mut look: impl FnMut(&Fields<'_>)) {
     let mut fields = Fields::new();
     let content = |text: &&[u8]| !text.is_empty() && !text::is_comment(text);
-    for text in rows(table.bytes)
+    for text in rows(table.bytes, table.between)
         .map(|row| row.text)
         .filter(content)
         .take(SAMPLE)

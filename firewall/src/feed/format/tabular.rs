@@ -101,7 +101,7 @@ impl<'a> Table<'a> {
     pub fn header(self) -> Option<Header> {
         let mut commented = None;
         let mut fields = Fields::new();
-        for row in rows(self.bytes) {
+        for row in rows(self.bytes, self.between) {
             let is_comment = text::is_comment(row.text);
             let text = match is_comment {
                 true => uncommented(row.text),
@@ -150,7 +150,7 @@ impl<'a> Table<'a> {
     ) -> Result<(), Refused> {
         let header = header.and_then(|header| header.row);
         let mut fields = Fields::new();
-        for row in rows(self.bytes) {
+        for row in rows(self.bytes, self.between) {
             let Row { line, text } = row;
             if text.is_empty() {
                 parsed.blank += 1;
