@@ -5,7 +5,7 @@ use super::{
     ipset, ipsum, is_tolerable,
     item::item,
     mark, nft, p2p,
-    rows::Between,
+    rows::{Between, LONGEST},
     said::{Skipped, kind_of},
     sections, spamhaus_json, suricata,
     tabular::Table,
@@ -111,6 +111,8 @@ fn check_text(bytes: &[u8]) -> Result<(), Refused> {
 fn sample(bytes: &[u8]) -> Vec<&[u8]> {
     let lines = text::lines(bytes).map(|(_, line)| line.trim_ascii());
     let lines = lines.filter(|line| !line.is_empty() && !text::is_comment(line));
+    // What is longer is rejected by every format, and not to be looked through by each of them.
+    let lines = lines.map(|line| &line[..line.len().min(LONGEST)]);
     lines.take(SAMPLE).collect()
 }
 
@@ -212,7 +214,10 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Look {
         ),
         (
             |line| ipsum::row(line).is_some_and(|(address, _)| address.is_host()),
-            Format::Ipsum,
+            match csv::has_lengths(bytes) {
+                true => Format::Csv,
+                false => Format::Ipsum,
+            },
         ),
         (urls::is_url, Format::Urls),
         (p2p::is_row, Format::P2p),

@@ -2,6 +2,7 @@
 
 mod said;
 mod seeds;
+mod tables;
 mod unseen;
 
 use proptest::prelude::*;
