@@ -259,12 +259,63 @@ const MESSAGES: &[&str] = &[
 #[test]
 fn a_message_of_a_server_is_no_list() {
     for message in MESSAGES {
-        assert!(detect(message.as_bytes()).is_err(), "{message}");
+        let found = detect_and_parse(&How::default(), message.as_bytes());
+        let refused = found.expect_err(message).to_string();
+        assert!(
+            refused.contains("a message of the server"),
+            "{message}: {refused}"
+        );
         let named = parse(Format::Csv, &How::default(), message.as_bytes());
         let refused = named.expect_err(message).to_string();
         assert!(
             refused.contains("a message of the server"),
             "{message}: {refused}"
         );
+    }
+}
+
+#[test]
+fn lists_that_cannot_be_used_say_why() {
+    let rows = "0.0.0.0 a.example\n".repeat(20);
+    let boxed = "################\n# abuse.ch Feodo Tracker Botnet C2 IP Blocklist (TXT) #\n################\n";
+    let table = [
+        (
+            format!(
+                "0.0.0.0 0.0.0.0\n127.0.0.1\tlocalhost\n255.255.255.255\tbroadcasthost\nfe80::1%lo0 localhost\n{rows}"
+            ),
+            "domain names",
+        ),
+        (
+            format!("{rows}0.0.0.0 203.0.113.1\n0.0.0.0 203.0.113.2\n"),
+            "22 domain names",
+        ),
+        (
+            "127.0.0.1 203.0.113.1\n127.0.0.1 203.0.113.2\n".to_owned(),
+            "2 domain names",
+        ),
+        (
+            "agent_version,host\n1.2.3.4,evil.example\n1.2.3.5,bad.example\n".to_owned(),
+            "only 'agentversion' (agentversion, host)",
+        ),
+        (
+            "domain,sensor_ip\nevil.example,192.0.2.1\n".to_owned(),
+            "only 'sensorip'",
+        ),
+        ("ip,count\n".to_owned(), "a header and no rows"),
+        (format!("{boxed}192.0.2.1\n192.0.2.2\n"), "cut off"),
+        (
+            "; Spamhaus DROPv6 List 2026\n2001:db8::/32 ; SBL1\n".to_owned(),
+            "cut off",
+        ),
+        (
+            "# abuse.ch SSLBL\n# Firstseen,DstIP,DstPort\n".to_owned(),
+            "or has ended",
+        ),
+        (",".repeat(5_000_000), "longer than"),
+        ("a\t1".repeat(1_000_000), "longer than"),
+    ];
+    for (list, reason) in table {
+        let refused = detect(list.as_bytes()).unwrap_err().to_string();
+        assert!(refused.contains(reason), "{refused}");
     }
 }
