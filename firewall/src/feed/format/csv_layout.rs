@@ -104,21 +104,21 @@ impl Tally {
     }
 
     /// The column with the indicators: one that is called after them and has some, or else the one with the
-    /// most addresses; of several the one whose name is the most certain. None is called after somebody else.
+    /// most addresses. None is called after somebody else.
     fn best(&self, header: Option<&Header>) -> Option<usize> {
         let rank = |column: usize| header.map_or(0, |header| header.rank(column));
-        let class = |column: usize| match likely(header, column) {
-            Likely::Certain => Some(0),
-            Likely::Unknown => Some(1),
-            Likely::Hardly => None,
-        };
-        let columns = self.with_addresses();
-        let columns = columns.filter_map(|column| Some((class(column)?, column)));
-        let best = columns.min_by_key(|&(class, column)| {
-            let few = usize::MAX - self.addresses[column];
-            (class, few, rank(column), column)
-        });
-        best.map(|(_, column)| column)
+        let is = |likely: Likely| move |&column: &usize| self::likely(header, column) == likely;
+        let count = |column: usize| self.addresses[column];
+        let certain = || self.with_addresses().filter(is(Likely::Certain));
+        // The address is meant and not the network that it is in, even where a few rows lack it.
+        let most = certain().map(count).max().unwrap_or(0);
+        let certain = certain().filter(|&column| 2 * count(column) >= most);
+        let unknown = self.with_addresses().filter(is(Likely::Unknown));
+        certain
+            .min_by_key(|&column| (rank(column), column))
+            .or_else(|| {
+                unknown.min_by_key(|&column| (usize::MAX - count(column), rank(column), column))
+            })
     }
 
     fn with_addresses(&self) -> impl Iterator<Item = usize> {

@@ -4,7 +4,7 @@ use super::{
     Format, How, Parsed, Refused, Rejected, check_no_page, csv, detect_json, dshield, fill, hosts,
     ipset, ipsum, is_tolerable,
     item::item,
-    mark, nft, p2p,
+    mark, nft, p2p, plain,
     rows::{Between, LONGEST},
     said::{Skipped, kind_of},
     sections, spamhaus_json, suricata,
@@ -342,7 +342,7 @@ fn is_message(parsed: &Parsed) -> bool {
     const LINES: usize = 5;
     let is_words = |it: &Rejected| {
         let begins = it.text.starts_with(char::is_alphanumeric);
-        let ends = it.text.ends_with([';', '{', '\\']);
+        let ends = it.text.ends_with([';', '{', '\\']) || it.reason == plain::TOO_LONG;
         begins && !ends && it.text.split_whitespace().count() > 1
     };
     parsed.entries == 0 && parsed.lines <= LINES && parsed.rejected.first().is_some_and(is_words)

@@ -49,6 +49,12 @@ const TABLES: &[(&str, &str, &[&str], [usize; 2])] = &[
         [0, 0],
     ),
     (
+        "the address is meant, and not its network, where a row lacks it",
+        "ip,network\n192.0.2.1,192.0.2.0/24\n192.0.2.9,192.0.2.0/24\n,198.51.100.0/24\n",
+        &["192.0.2.1", "192.0.2.9"],
+        [0, 0],
+    ),
+    (
         "addresses in the text of a comment",
         "192.0.2.1 scanned, 2001:db8::9\n192.0.2.2 scanned, 2001:db8::8\n",
         &["192.0.2.1", "192.0.2.2"],
