@@ -37,9 +37,8 @@ pub(super) fn is_table(table: Table<'_>, column: usize, header: Option<&Header>)
     let is_named = rows.aligned && header.is_some_and(|header| header.is_named(column));
     match table.between {
         Between::Byte(_) => rows.several || rows.aligned || rows.is_data || rows.is_command,
-        Between::Space if is_named => rows.several || column == 0 || rows.is_data,
         Between::Space if rows.several => {
-            is_tolerable(rows.against, rows.all) && !rows.is_of_another
+            is_named || is_tolerable(rows.against, rows.all) && !rows.is_of_another
         }
         Between::Space => rows.is_data || rows.is_command,
     }

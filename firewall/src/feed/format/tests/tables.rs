@@ -258,6 +258,7 @@ const MESSAGES: &[&str] = &[
     "Blocked by policy. Source: 192.0.2.9 Destination: 198.51.100.4\n",
     "2026-01-01T00:00:00Z 192.0.2.9 forbidden\n",
     "Sorry, 192.0.2.9 is blocked.\nYour address 192.0.2.9 made 500 requests\n",
+    "network error\n192.0.2.9 unreachable\n",
     "gateway: 192.0.2.1\ndns: 198.51.100.8\n",
     "nameserver 192.0.2.1\nnameserver 198.51.100.8\n",
 ];
