@@ -73,7 +73,7 @@ fn bodies_that_are_no_list() {
     assert_fails(ok(b"# only a comment\n"), "all 1 lines are comments");
     assert_fails(
         ok(b"Umm... every 30 minutes\n"),
-        "the format is unknown: 1 of 1 lines",
+        "a message of the server: 1 of 1 lines",
     );
     assert_fails(ok(b"192.0.2.9\n0.0.0.0/0\n"), "line 2 lists 0.0.0.0/0");
     assert_fails(

@@ -1,11 +1,12 @@
 //! Which format content is of, by its looks: a mark of its own first, then what most lines are.
 
 use super::{
-    Format, How, Parsed, Refused, Rejected, check_no_page, csv, detect_json, dshield, fill, hosts,
-    ipset, ipsum, is_tolerable,
+    Format, How, Parsed, Refused, Rejected,
+    cell::is_meant_as_address,
+    check_no_page, csv, detect_json, dshield, fill, hosts, ipset, ipsum, is_tolerable,
     item::item,
-    mark, nft, p2p,
-    rows::Between,
+    mark, nft, p2p, plain,
+    rows::{Between, LONGEST},
     said::{Skipped, kind_of},
     sections, spamhaus_json, suricata,
     tabular::Table,
@@ -111,6 +112,8 @@ fn check_text(bytes: &[u8]) -> Result<(), Refused> {
 fn sample(bytes: &[u8]) -> Vec<&[u8]> {
     let lines = text::lines(bytes).map(|(_, line)| line.trim_ascii());
     let lines = lines.filter(|line| !line.is_empty() && !text::is_comment(line));
+    // What is longer is rejected by every format, and not to be looked through by each of them.
+    let lines = lines.map(|line| &line[..line.len().min(LONGEST)]);
     lines.take(SAMPLE).collect()
 }
 
@@ -169,13 +172,21 @@ fn by_header(bytes: &[u8]) -> Option<Format> {
             return format;
         }
     }
-    if says("Feodo Tracker") && mark::footer(bytes).is_some() {
+    // Without its footer it is cut off; others that copy the list have no box around the title.
+    let boxed = says("Feodo Tracker") && comments.iter().any(|line| line.starts_with(b"########"));
+    if says("Feodo Tracker") && mark::footer(bytes).is_some() || boxed && !is_table(bytes) {
         return Some(Format::FeodoText);
     }
-    if says("Spamhaus") && says("DROP List") {
+    let drop = ["DROP List", "DROPv6", "DROP v6"];
+    if says("Spamhaus") && drop.into_iter().any(says) {
         return Some(Format::SpamhausText);
     }
     (mark::netset(bytes).is_some() && (says("FireHOL") || says("hash:"))).then_some(Format::Netset)
+}
+
+/// Whether the first row has several columns.
+fn is_table(bytes: &[u8]) -> bool {
+    sample(bytes).first().is_some_and(|row| row.contains(&b','))
 }
 
 /// Whether a line looks like one of a format.
@@ -193,6 +204,9 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Look {
     if half(dshield_row) {
         return Look::guessed(Format::Dshield);
     }
+    if half(p2p::is_row) {
+        return Look::guessed(Format::P2p);
+    }
     if csv::has_header(bytes) {
         return Look::marked(Format::Csv);
     }
@@ -202,20 +216,22 @@ fn by_lines(bytes: &[u8], sample: &[&[u8]]) -> Look {
     if some(|line| sections::heading(line).is_some()) && some(|line| item(line).is_ok()) {
         return Look::guessed(Format::Sections);
     }
-    if most(hosts) {
+    if most(hosts) || half(hosts::is_row) {
         return Look::guessed(Format::Hosts);
     }
-    let table: [(Looks, Format); 4] = [
+    let table: [(Looks, Format); 3] = [
         (
             |line| spamhaus_json::begins_with(line),
             Format::SpamhausJson,
         ),
         (
             |line| ipsum::row(line).is_some_and(|(address, _)| address.is_host()),
-            Format::Ipsum,
+            match csv::has_lengths(bytes) {
+                true => Format::Csv,
+                false => Format::Ipsum,
+            },
         ),
         (urls::is_url, Format::Urls),
-        (p2p::is_row, Format::P2p),
     ];
     if let Some((_, format)) = table.into_iter().find(|(is, _)| half(*is)) {
         return Look::guessed(format);
@@ -243,14 +259,7 @@ fn is_entry(line: &[u8]) -> bool {
 
 /// Whether the line is an entry, or one that somebody has written wrongly.
 fn is_meant_as_entry(line: &[u8]) -> bool {
-    is_entry(line) || looks_like_address(text::without_comment(line))
-}
-
-/// Whether it has nothing but what addresses are made of, and several numbers.
-fn looks_like_address(text: &[u8]) -> bool {
-    let of_address = |byte: &u8| byte.is_ascii_hexdigit() || b".:/-[]%".contains(byte);
-    let count = |it: u8| text.iter().filter(|&&byte| byte == it).count();
-    text.iter().all(of_address) && (count(b'.') > 1 || count(b':') > 1)
+    is_entry(line) || is_meant_as_address(text::without_comment(line))
 }
 
 /// Some copies have a row with names of columns.
@@ -285,27 +294,58 @@ fn check_mostly_entries(look: Look, parsed: &Parsed) -> Result<(), Refused> {
     let Look { format, is_marked } = look;
     let all = parsed.listed();
     let good = parsed.entries > 0 && (is_marked || is_tolerable(strange(parsed), all));
-    let what = match parsed.rejected.first() {
-        _ if good || (parsed.complete && all == 0) => return Ok(()),
-        Some(first) => {
-            let kind = kind_of(first.text.as_bytes());
-            let kind = kind.map_or(String::new(), |kind| {
-                format!("; these are {}", kind.as_str())
-            });
-            format!(
-                "{} of {all} lines are no entry, the first is line {}: {} ({}){kind}",
-                parsed.rejected_count, first.line, first.text, first.reason
-            )
+    if good || (parsed.complete && all == 0) {
+        return Ok(());
+    }
+    let (what, is_message) = match parsed.rejected.first() {
+        Some(first) => (no_entries(parsed, first), !is_marked && is_message(parsed)),
+        None if parsed.comments + parsed.blank == parsed.lines => {
+            return Err(Refused(format!(
+                "nothing but comments: a list of the format {format} that is empty for now, or has ended"
+            )));
         }
-        None => format!("no entry in {} lines", parsed.lines),
+        None => (format!("no entry in {} lines", parsed.lines), false),
     };
-    Err(Refused(format!(
-        "the format is unknown: {what}; it is most like {format}: if it is that, name it with `format`"
-    )))
+    Err(Refused(match is_message {
+        true => format!(
+            "this is no list, it reads like a message of the server: {what}; \
+             open the address of the feed in a browser"
+        ),
+        false => format!(
+            "the format is unknown: {what}; it is most like {format}: if it is that, name it with `format`"
+        ),
+    }))
+}
+
+fn no_entries(parsed: &Parsed, first: &Rejected) -> String {
+    let kind = kind_of(first.text.as_bytes());
+    let kind = kind.map_or(String::new(), |kind| {
+        format!("; these are {}", kind.as_str())
+    });
+    format!(
+        "{} of {} lines are no entry, the first is line {}: {} ({}){kind}",
+        parsed.rejected_count,
+        parsed.listed(),
+        first.line,
+        first.text,
+        first.reason
+    )
+}
+
+/// Whether it is a few lines without an entry, the first of which has words, and no end of a command.
+fn is_message(parsed: &Parsed) -> bool {
+    /// Messages are short.
+    const LINES: usize = 5;
+    let is_words = |it: &Rejected| {
+        let begins = it.text.starts_with(char::is_alphanumeric);
+        let ends = it.text.ends_with([';', '{', '\\']) || it.reason == plain::TOO_LONG;
+        begins && !ends && it.text.split_whitespace().count() > 1
+    };
+    parsed.entries == 0 && parsed.lines <= LINES && parsed.rejected.first().is_some_and(is_words)
 }
 
 /// Rejected lines that are no address written wrongly.
 fn strange(parsed: &Parsed) -> usize {
-    let meant = |it: &&Rejected| looks_like_address(text::without_comment(it.text.as_bytes()));
+    let meant = |it: &&Rejected| is_meant_as_address(text::without_comment(it.text.as_bytes()));
     parsed.rejected_count - parsed.rejected.iter().filter(meant).count()
 }

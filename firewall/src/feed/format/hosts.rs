@@ -66,11 +66,14 @@ fn names_it(text: &[u8]) -> bool {
     is_name(text.strip_suffix('^').unwrap_or(text).trim_end_matches('.'))
 }
 
-/// Whether the row sends a name nowhere; for telling formats apart.
+/// Whether the row sends a name nowhere, be it one that reads like an address; for telling formats apart.
 pub(super) fn is_row(text: &[u8]) -> bool {
-    let (first, mut names) = halves(text::without_comment(text));
+    let (first, names) = halves(text::without_comment(text));
     let nowhere = text::address(without_zone(first)).is_some_and(is_nowhere);
-    nowhere && names.any(|name| name.iter().any(u8::is_ascii_alphabetic))
+    let name =
+        |name: &[u8]| name.iter().any(u8::is_ascii_alphabetic) || text::address(name).is_some();
+    let mut names = names.peekable();
+    nowhere && names.peek().is_some() && names.all(name)
 }
 
 /// Whether the row sends a name to a real address, as a hosts file may; for telling formats apart.

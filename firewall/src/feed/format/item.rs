@@ -123,6 +123,7 @@ fn with_mask(text: &[u8]) -> Option<Item> {
 /// have the bits of hosts set instead. `None` if that is none.
 pub(super) fn masked(item: Item, mask: &[u8]) -> Option<Item> {
     let text = unquoted(mask);
+    let text = text.strip_prefix(b"/").unwrap_or(text);
     let number: Option<u8> = str::from_utf8(text).ok().and_then(|it| it.parse().ok());
     let bits = text::address(text);
     let prefix = match (item, number, bits) {

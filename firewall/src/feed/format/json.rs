@@ -10,13 +10,14 @@ use serde::de::IgnoredAny;
 
 use super::{
     Options, Parsed, Refused, check_size,
+    columns::is_port_name,
     item::Item,
     json_beside::{range, with_mask},
     json_names::is_attacker,
     json_paths::{Taken, key_item, masks, paths_with_addresses},
     json_template::template,
     json_texts::{Text, read},
-    tabular::{is_port_name, port_number},
+    tabular::port_number,
     text, urls,
     walk::{Path, Step, Visit, walk},
 };

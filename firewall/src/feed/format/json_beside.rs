@@ -7,10 +7,10 @@ use std::{
 };
 
 use super::{
+    cell::is_blank,
     is_tolerable,
     item::{Item, masked},
     json_names::{are_ends, is_mask, is_network, may_be_a_flow},
-    json_texts::is_nothing,
 };
 use crate::address::{Address, Prefix};
 
@@ -45,7 +45,7 @@ impl Beside {
             return;
         };
         let paths = (first.at, second.at);
-        if is_mask(second.key) && !is_nothing(second.text) {
+        if is_mask(second.key) && !is_blank(second.text.as_bytes()) {
             let fits = with_mask(item, second.text, first.key).is_ok();
             // What has a length already needs none.
             if is_single(item) {
@@ -130,7 +130,7 @@ pub(super) fn range(first: Option<Item>, last: Option<Item>) -> Result<Item, &'s
 /// # Errors
 /// It is none of the address.
 pub(super) fn with_mask(item: Item, mask: &str, key: &str) -> Result<Item, &'static str> {
-    if !is_single(item) || is_nothing(mask) {
+    if !is_single(item) || is_blank(mask.as_bytes()) {
         return Ok(item);
     }
     let item = masked(item, mask.trim_start_matches('/').as_bytes());

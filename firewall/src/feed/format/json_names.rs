@@ -1,7 +1,7 @@
 //! What keys in JSON are called: after addresses, networks, indicators, somebody else, ends of ranges and
 //! masks. Names are compared in lower case, without anything but letters and digits.
 
-use super::tabular::address_rank;
+use super::columns::{self, address_rank, plain_name};
 
 /// Addresses of whoever sends something: often an attacker, at times who reports one; and hosts, which
 /// are at times those where something was seen.
@@ -15,31 +15,9 @@ const SOURCES: [&str; 7] = [
     "hostip",
 ];
 
-/// Addresses of attackers: the port beside them is the one that they attacked.
-const ATTACKERS: [&str; 6] = [
-    "src",
-    "srcip",
-    "sourceip",
-    "attackerip",
-    "srcaddress",
-    "ipsrc",
-];
-
 /// What beside an address may be the network that it is in: words that end so.
 const NETWORKS: [&str; 9] = [
     "cidr", "cidrs", "network", "subnet", "subnets", "netblock", "prefix", "prefixes", "range",
-];
-
-/// What the two ends of a range are called, apart from what they are ends of.
-const ENDS: [(&str, &str); 8] = [
-    ("start", "end"),
-    ("begin", "end"),
-    ("first", "last"),
-    ("from", "to"),
-    ("low", "high"),
-    ("lower", "upper"),
-    ("min", "max"),
-    ("start", "stop"),
 ];
 
 /// What the lengths or masks of prefixes are called.
@@ -113,10 +91,7 @@ const WEAK: [&str; 9] = [
 
 /// The name of a key, to be compared.
 pub(super) fn plain(key: &str) -> String {
-    let letters = key.bytes().filter(u8::is_ascii_alphanumeric).take(64);
-    letters
-        .map(|byte| char::from(byte.to_ascii_lowercase()))
-        .collect()
+    plain_name(key.as_bytes())
 }
 
 /// How certainly a key of this name, or of several such (`ips`), has addresses: lower is more certain.
@@ -147,7 +122,7 @@ pub(super) fn is_source(name: &str) -> bool {
 }
 
 pub(super) fn is_attacker(key: &str) -> bool {
-    ATTACKERS.contains(&plain(key).as_str())
+    columns::is_attacker(&plain(key))
 }
 
 pub(super) fn is_network(key: &str) -> bool {
@@ -166,19 +141,12 @@ pub(super) fn is_of_another(key: &str) -> bool {
 
 /// Whether the two are the first and the last address of a range.
 pub(super) fn are_ends(first: &str, last: &str) -> bool {
-    let (first, last) = (end(first), end(last));
-    ENDS.contains(&(&first, &last))
+    columns::are_ends(&plain(first), &plain(last))
 }
 
 /// Whether two ends of this name may as well be those of a conversation.
 pub(super) fn may_be_a_flow(first: &str) -> bool {
-    end(first) == "from"
-}
-
-/// `start` of `ip_range_start`.
-fn end(key: &str) -> String {
-    const OF: [&str; 6] = ["address", "addr", "network", "range", "ip", "net"];
-    OF.iter().fold(plain(key), |name, of| name.replace(of, ""))
+    columns::end(&plain(first)) == "from"
 }
 
 /// Whether a key has lengths or masks of prefixes.
@@ -239,22 +207,6 @@ mod tests {
         ];
         for (key, expected) in table {
             assert_eq!(is_of_addresses(key), expected, "{key}");
-        }
-    }
-
-    #[test]
-    fn ends_of_ranges_by_their_names() {
-        let table = [
-            ("start", "end", true),
-            ("startIp", "endIp", true),
-            ("ip_from", "ip_to", true),
-            ("first_address", "last_address", true),
-            ("first_seen", "last_seen", false),
-            ("end", "start", false),
-            ("ip", "ip", false),
-        ];
-        for (first, last, expected) in table {
-            assert_eq!(are_ends(first, last), expected, "{first}");
         }
     }
 }

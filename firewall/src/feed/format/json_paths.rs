@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Refused, is_tolerable,
+    Refused,
+    cell::is_meant_as_address,
+    is_tolerable,
     item::{Item, item},
     json::{Documents, each_document},
     json_beside::{Beside, Member},
@@ -11,7 +13,7 @@ use super::{
     json_names::{is_mask, is_of_addresses, rank, says_indicator},
     json_refusal::refusal,
     json_template::{is_in_list, shown, template},
-    json_texts::{Text, is_meant_as_address, read},
+    json_texts::{Text, read},
     urls,
     walk::{Path, Step, Visit},
 };
@@ -287,7 +289,7 @@ impl Stands {
             Text::Nothing => return,
             _ if self.key == "url" && urls::is_of_address(text) => self.urls += 1,
             Text::Kind(_) => self.others += 1,
-            Text::Wrong(_) => self.slips += usize::from(is_meant_as_address(text)),
+            Text::Wrong(_) => self.slips += usize::from(is_meant_as_address(text.as_bytes())),
         }
         self.wrong
             .get_or_insert_with(|| text.chars().take(40).collect());

@@ -9,8 +9,14 @@ use super::Refused;
 use crate::{address::Address, config::Ports};
 
 mod abuse_json;
+mod cell;
+mod columns;
 pub mod crowdsec;
 mod csv;
+mod csv_layout;
+mod csv_prose;
+mod csv_verdict;
+mod csv_widen;
 mod detect;
 mod detect_json;
 mod dshield;

@@ -31,14 +31,27 @@ pub(super) struct Row<'a> {
 /// Lines that a quoted field may go over: longer ones are an open quote.
 const LINES: usize = 16;
 
-/// Rows of `bytes`, comments and blank lines among them. A row whose quotes are open at the end of
-/// its line goes on in the next; one whose quotes are never closed is one line.
-pub(super) fn rows(bytes: &[u8]) -> impl Iterator<Item = Row<'_>> {
+/// Rows longer than this many bytes are rejected before anybody splits them.
+pub(super) const LONGEST: usize = 65536;
+
+/// How a text stands with its quotes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    Closed,
+    /// A field that began with a quote goes on.
+    Open,
+    /// A quote in a later line closes nothing, so that the first one was a stray.
+    Stray,
+}
+
+/// Rows of `bytes`, comments and blank lines among them. A row with a field that begins with a quote and
+/// is open at the end of its line goes on in the next; one whose quotes are never closed is one line.
+pub(super) fn rows(bytes: &[u8], between: Between) -> impl Iterator<Item = Row<'_>> {
     let (mut at, mut line) = (0, 1);
     std::iter::from_fn(move || {
         let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
         let first = line_length(rest);
-        let (length, lines) = row_length(rest, first);
+        let (length, lines) = row_length(rest, first, between);
         let row = Row {
             line,
             text: rest[..length].trim_ascii(),
@@ -55,28 +68,54 @@ fn line_length(text: &[u8]) -> usize {
 }
 
 /// Bytes and lines of the row that `rest` begins with; its first line has `first` bytes.
-fn row_length(rest: &[u8], first: usize) -> (usize, u32) {
-    let is_comment = text::is_comment(rest[..first].trim_ascii());
-    if is_comment || quotes(&rest[..first]).is_multiple_of(2) {
+fn row_length(rest: &[u8], first: usize, between: Between) -> (usize, u32) {
+    let line = rest[..first].trim_ascii();
+    if !line.contains(&b'"') || line.len() > LONGEST || text::is_comment(line) {
         return (first, 1);
     }
-    let (mut length, mut open) = (first, true);
-    for lines in 2..=LINES {
-        let more = line_length(&rest[length..]);
-        open ^= !quotes(&rest[length..length + more]).is_multiple_of(2);
-        length += more;
-        if more == 0 {
-            break;
+    let mut length = first;
+    for lines in 1..=LINES as u32 {
+        match quotes(&rest[..length], first, between) {
+            Quotes::Closed => return (length, lines),
+            Quotes::Stray => break,
+            Quotes::Open => length += line_length(&rest[length..]),
         }
-        if !open {
-            return (length, lines as u32);
+        if length > first + LONGEST {
+            break;
         }
     }
     (first, 1)
 }
 
-fn quotes(text: &[u8]) -> usize {
-    text.iter().filter(|&&byte| byte == b'"').count()
+/// Only a field that begins with a quote is quoted (RFC 4180 §2.5); one in the middle of a field opens
+/// nothing. What closes a field in a later line than the `first` is the end of that field.
+fn quotes(text: &[u8], first: usize, between: Between) -> Quotes {
+    let mut rest = Some(text);
+    while let Some(text_left) = rest {
+        let field = trim_start(text_left, between);
+        let Some(quoted) = field.strip_prefix(b"\"") else {
+            rest = next_field(field, between);
+            continue;
+        };
+        let Some(end) = closing(quoted) else {
+            return Quotes::Open;
+        };
+        let after = &quoted[end + 1..];
+        if text.len() - after.len() > first && !ends_field(after, between) {
+            return Quotes::Stray;
+        }
+        rest = next_field(after, between);
+    }
+    Quotes::Closed
+}
+
+fn ends_field(after: &[u8], between: Between) -> bool {
+    let line = &after[..line_length(after)];
+    let next = match between {
+        Between::Byte(_) => trim_start(line, between).first(),
+        Between::Space => line.first(),
+    };
+    next.is_none_or(|&byte| between.is(byte))
 }
 
 /// The fields of one row into `fields`, which is emptied first.
@@ -99,36 +138,43 @@ pub(super) fn split<'a>(row: &'a [u8], between: Between, fields: &mut Fields<'a>
 
 /// The field up to the next separator, and what follows that.
 fn bare_field(text: &[u8], between: Between) -> (Cow<'_, [u8]>, Option<&[u8]>) {
-    let Some(end) = text.iter().position(|&byte| between.is(byte)) else {
-        return (Cow::Borrowed(text.trim_ascii_end()), None);
-    };
-    let field = text[..end].trim_ascii_end();
-    (Cow::Borrowed(field), between.after(&text[end..]))
+    let end = text.iter().position(|&byte| between.is(byte));
+    let field = text[..end.unwrap_or(text.len())].trim_ascii_end();
+    (
+        Cow::Borrowed(field),
+        end.and_then(|end| between.after(&text[end..])),
+    )
 }
 
 /// The field up to the closing quote; two quotes are one. Whatever stands between the closing quote
 /// and the separator is left out.
 fn quoted_field(text: &[u8], between: Between) -> (Cow<'_, [u8]>, Option<&[u8]>) {
-    let mut end = 0;
-    let mut doubled = false;
-    while let Some(at) = text[end..].iter().position(|&byte| byte == b'"') {
-        end += at;
-        if text.get(end + 1) != Some(&b'"') {
-            let field = unescaped(&text[..end], doubled);
-            let next = text[end..].iter().position(|&byte| between.is(byte));
-            return (
-                field,
-                next.and_then(|next| between.after(&text[end + next..])),
-            );
-        }
-        doubled = true;
-        end += 2;
+    match closing(text) {
+        Some(end) => (unescaped(&text[..end]), next_field(&text[end..], between)),
+        None => (unescaped(text), None),
     }
-    (unescaped(text, doubled), None)
 }
 
-fn unescaped(text: &[u8], doubled: bool) -> Cow<'_, [u8]> {
-    if !doubled {
+/// Where the quote is that closes a field; two quotes are none.
+fn closing(text: &[u8]) -> Option<usize> {
+    let mut end = 0;
+    loop {
+        end += text[end..].iter().position(|&byte| byte == b'"')?;
+        if text.get(end + 1) != Some(&b'"') {
+            return Some(end);
+        }
+        end += 2;
+    }
+}
+
+/// What follows the next separator.
+fn next_field(text: &[u8], between: Between) -> Option<&[u8]> {
+    let next = text.iter().position(|&byte| between.is(byte))?;
+    between.after(&text[next..])
+}
+
+fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&b'"') {
         return Cow::Borrowed(text.trim_ascii());
     }
     let text = String::from_utf8_lossy(text).replace("\"\"", "\"");
@@ -195,8 +241,26 @@ mod tests {
     #[test]
     fn a_quoted_field_goes_over_lines_and_an_open_quote_does_not() {
         let text = b"a,\"b\nc\"\n# it's \"open\n1,\"2\n3,4\n";
-        let rows: Vec<_> = rows(text).map(|row| (row.line, row.text.len())).collect();
+        let rows = rows(text, Between::Byte(b','));
+        let rows: Vec<_> = rows.map(|row| (row.line, row.text.len())).collect();
         assert_eq!(rows, [(1, 7), (3, 12), (4, 4), (5, 3)]);
+    }
+
+    #[test]
+    fn a_stray_quote_swallows_no_row() {
+        let table = [
+            ("a,3.5\" b\nc,d\ne,42\" f\n", 3),
+            ("a,\"b\nc,\"d\ne,\"f\n", 3),
+            ("\"a\",\"b?\"c\"\n\"d\",\"e\"\n\"f\",\"g \"h\"\n", 3),
+            ("\"a\",\"\"b\"\n\"c\",\"d\"\n", 2),
+            ("a \"b\nc\" d\n", 2),
+            ("\"a, \"\"b\n c\" , d\n\"e\"\n", 2),
+            ("a,\"b\n\n\nc\nd\"\n", 1),
+        ];
+        for (text, lines) in table {
+            let rows = rows(text.as_bytes(), Between::Byte(b','));
+            assert_eq!(rows.count(), lines, "{text}");
+        }
     }
 
     proptest! {
@@ -210,8 +274,20 @@ mod tests {
         }
 
         #[test]
+        fn what_the_csv_crate_writes_is_a_row_each(
+            records in prop::collection::vec(prop::collection::vec("[a-z\",\n]{0,3}", 3), 1..5)
+        ) {
+            let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+            for record in &records {
+                writer.write_record(record).unwrap();
+            }
+            let text = writer.into_inner().unwrap();
+            prop_assert_eq!(rows(&text, Between::Byte(b',')).count(), records.len());
+        }
+
+        #[test]
         fn rows_hold_all_lines(text in "[a\"\n,# ]{0,80}") {
-            let rows: Vec<_> = rows(text.as_bytes()).collect();
+            let rows: Vec<_> = rows(text.as_bytes(), Between::Byte(b',')).collect();
             let joined: usize = rows.iter().map(|row| row.text.iter().filter(|it| !it.is_ascii_whitespace()).count()).sum();
             prop_assert_eq!(joined, text.bytes().filter(|it| !it.is_ascii_whitespace()).count());
         }

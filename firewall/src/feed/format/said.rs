@@ -150,14 +150,28 @@ pub(super) fn kind_of(text: &[u8]) -> Option<Skipped> {
     if is_name(text) {
         return Some(Skipped::Name);
     }
-    let digest =
-        matches!(text.len(), 32 | 40 | 64) && text.bytes().all(|it| it.is_ascii_hexdigit());
+    let digest = matches!(text.len(), 32 | 40 | 56 | 64 | 96 | 128)
+        && text.bytes().all(|it| it.is_ascii_hexdigit());
     let mail = text.split_once('@').is_some_and(|(_, host)| is_name(host));
-    (digest || mail).then_some(Skipped::Other)
+    (digest || mail || is_numbered(text)).then_some(Skipped::Other)
 }
 
+/// The number of a vulnerability, or the country of a decision of CrowdSec.
+fn is_numbered(text: &str) -> bool {
+    text.strip_prefix("CVE-").is_some_and(|number| {
+        number
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'-')
+    }) || text
+        .strip_prefix("Country:")
+        .is_some_and(|code| code.len() == 2)
+}
+
+/// `AS64496`, and `As:64496` as `cscli` writes it.
 fn is_asn(text: &str) -> bool {
-    let number = text.strip_prefix("AS").or_else(|| text.strip_prefix("as"));
+    let number = ["AS", "as", "As:"]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix));
     number.is_some_and(|it| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -195,6 +209,9 @@ mod tests {
             ("AS64496", Some(Skipped::Asn)),
             ("d41d8cd98f00b204e9800998ecf8427e", Some(Skipped::Other)),
             ("someone@evil.example", Some(Skipped::Other)),
+            ("CVE-2021-44228", Some(Skipped::Other)),
+            ("Country:CN", Some(Skipped::Other)),
+            ("As:64496", Some(Skipped::Asn)),
             ("192.0.2.256", None),
             ("192.0.2.1.1", None),
             ("1.2.3.4192.0.2.1", None),

@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 
 use super::{
-    Parsed, Refused, check_size,
+    Parsed, Refused, cell, check_size,
+    columns::{ADDRESSES, Likely, PORTS, PROTOCOLS, is_attacker, likely, plain_name},
     item::item,
-    rows::{Between, Fields, Row, rows, split},
+    rows::{Between, Fields, LONGEST, Row, rows, split},
     said::{Said, kind_of, word},
     text,
 };
@@ -18,6 +19,9 @@ pub(super) struct Table<'a> {
     pub bytes: &'a [u8],
     pub between: Between,
 }
+
+/// A header is no longer than so many bytes.
+const MOST_OF_HEADER: usize = 4096;
 
 /// The names of columns, in lower case without anything but letters and digits.
 pub(super) struct Header {
@@ -38,70 +42,13 @@ pub(super) struct SaidColumns {
     description: Option<usize>,
 }
 
-/// What columns with addresses are called; the more certain, the earlier.
-const ADDRESSES: [&str; 44] = [
-    "dstip",
-    "dst",
-    "destinationip",
-    "destip",
-    "dstaddress",
-    "ip",
-    "ipaddress",
-    "ipaddr",
-    "address",
-    "addr",
-    "ipv4",
-    "ipv6",
-    "ipv4address",
-    "ipv6address",
-    "ipprefix",
-    "ipv4prefix",
-    "ipv6prefix",
-    "cidr",
-    "network",
-    "subnet",
-    "netblock",
-    "prefix",
-    "net",
-    "iprange",
-    "range",
-    "iocvalue",
-    "indicator",
-    "indicatorvalue",
-    "ioc",
-    "value",
-    "observable",
-    "hostip",
-    "host",
-    "c2ip",
-    "c2",
-    "remoteip",
-    "ipdst",
-    "attackerip",
-    "sourceip",
-    "srcip",
-    "src",
-    "srcaddress",
-    "ipsrc",
-    "startip",
-];
-const PORTS: [&str; 6] = [
-    "dstport",
-    "destinationport",
-    "destport",
-    "c2port",
-    "remoteport",
-    "port",
-];
-const PROTOCOLS: [&str; 3] = ["protocol", "proto", "transport"];
-
 impl<'a> Table<'a> {
     /// The header: the first row if it has no address, or the last comment before it that names a
     /// column of addresses or URLs.
     pub fn header(self) -> Option<Header> {
         let mut commented = None;
         let mut fields = Fields::new();
-        for row in rows(self.bytes) {
+        for row in rows(self.bytes, self.between) {
             let is_comment = text::is_comment(row.text);
             let text = match is_comment {
                 true => uncommented(row.text),
@@ -110,31 +57,20 @@ impl<'a> Table<'a> {
             if text.is_empty() || is_declaration(&row) {
                 continue;
             }
-            split(text, self.between, &mut fields);
-            let names: Vec<String> = fields.iter().map(|field| plain_name(field)).collect();
-            let sslbl = fields
-                .iter()
-                .any(|field| field.eq_ignore_ascii_case(b"dstip"));
-            let known = |name: &String| ADDRESSES.contains(&name.as_str()) || name == "url";
-            if !is_comment {
-                let is_row = fields
-                    .iter()
-                    .any(|it| item(it).is_ok() || kind_of(it).is_some());
-                let row = Some(row.line).filter(|_| !is_row && text.len() < 4096);
-                return row.map_or(commented, |line| {
-                    Some(Header {
-                        names,
-                        row: Some(line),
-                        sslbl,
-                    })
-                });
+            if text.len() > MOST_OF_HEADER {
+                match is_comment {
+                    true => continue,
+                    false => break,
+                }
             }
-            if names.iter().any(known) && fields.len() < 100 {
-                commented = Some(Header {
-                    names,
-                    row: None,
-                    sslbl,
-                });
+            split(text, self.between, &mut fields);
+            let header = Header::of(&fields, Some(row.line).filter(|_| !is_comment));
+            if !is_comment {
+                return Some(header).filter(|_| are_names(&fields)).or(commented);
+            }
+            let known = |name: &String| ADDRESSES.contains(&name.as_str()) || name == "url";
+            if header.names.iter().any(known) && fields.len() < 100 {
+                commented = Some(header);
             }
         }
         commented
@@ -150,12 +86,14 @@ impl<'a> Table<'a> {
     ) -> Result<(), Refused> {
         let header = header.and_then(|header| header.row);
         let mut fields = Fields::new();
-        for row in rows(self.bytes) {
+        for row in rows(self.bytes, self.between) {
             let Row { line, text } = row;
             if text.is_empty() {
                 parsed.blank += 1;
             } else if text::is_comment(text) || is_declaration(&row) {
                 parsed.comments += 1;
+            } else if text.len() > LONGEST {
+                parsed.reject(line, text, "longer than 64 KiB");
             } else if header != Some(line) {
                 split(text, self.between, &mut fields);
                 if let Err(reason) = take(parsed, line, &fields) {
@@ -170,6 +108,14 @@ impl<'a> Table<'a> {
 }
 
 impl Header {
+    fn of(fields: &Fields<'_>, row: Option<u32>) -> Self {
+        Self {
+            names: fields.iter().map(|field| plain_name(field)).collect(),
+            row,
+            sslbl: fields.iter().any(|it| it.eq_ignore_ascii_case(b"dstip")),
+        }
+    }
+
     /// The column of the first of `names` that there is.
     pub fn find(&self, names: &[&str]) -> Option<usize> {
         let column = |name: &&str| self.names.iter().position(|column| column == name);
@@ -188,19 +134,36 @@ impl Header {
         rank.unwrap_or(ADDRESSES.len())
     }
 
+    /// How likely the column has the indicators, by its name.
+    pub fn likely(&self, column: usize) -> Likely {
+        let name = self.names.get(column);
+        name.map_or(Likely::Unknown, |name| likely(name))
+    }
+
+    /// The name of a column; nothing where there is none.
+    pub fn name(&self, column: usize) -> &str {
+        self.names.get(column).map_or("", String::as_str)
+    }
+
+    /// The columns beside `column` whose names, after that of `column`, fit.
+    pub fn beside<'a>(
+        &'a self,
+        column: usize,
+        fits: impl Fn(&str, &str) -> bool + 'a,
+    ) -> impl Iterator<Item = usize> + 'a {
+        let others = (0..self.names.len()).filter(move |&other| other != column);
+        others.filter(move |&other| fits(self.name(column), self.name(other)))
+    }
+
+    /// How many columns it names, if it is a row.
+    pub fn width(&self) -> Option<usize> {
+        self.row.map(|_| self.names.len())
+    }
+
     /// The columns of port and protocol. The port beside an attacker is the one that it attacked.
     pub fn port(&self, address: usize) -> Option<usize> {
         let name = self.names.get(address)?;
-        let attacker = [
-            "src",
-            "srcip",
-            "sourceip",
-            "attackerip",
-            "srcaddress",
-            "ipsrc",
-        ];
-        self.find(&PORTS)
-            .filter(|_| !attacker.contains(&name.as_str()))
+        self.find(&PORTS).filter(|_| !is_attacker(name))
     }
 
     /// Whether the columns are written as SSLBL does (`DstIP`), not as the Feodo Tracker (`dst_ip`).
@@ -212,10 +175,14 @@ impl Header {
         self.find(&PROTOCOLS)
     }
 
+    /// Whether the column is called after addresses.
+    pub fn is_named(&self, column: usize) -> bool {
+        self.rank(column) < ADDRESSES.len()
+    }
+
     /// Whether it is a row and names a column of addresses.
     pub fn names_addresses(&self) -> bool {
-        self.row.is_some()
-            && (0..self.names.len()).any(|column| self.rank(column) < ADDRESSES.len())
+        self.row.is_some() && (0..self.names.len()).any(|column| self.is_named(column))
     }
 
     /// All names, for messages.
@@ -286,18 +253,6 @@ impl SaidColumns {
     }
 }
 
-/// How certainly a column or key of this name has addresses: lower is more certain; `None` if nothing
-/// says so.
-pub(super) fn address_rank(name: &str) -> Option<usize> {
-    let name = plain_name(name.as_bytes());
-    ADDRESSES.iter().position(|known| *known == name)
-}
-
-/// Whether a column or key of this name has the port of the address beside it.
-pub(super) fn is_port_name(name: &str) -> bool {
-    PORTS.contains(&plain_name(name.as_bytes()).as_str())
-}
-
 /// The port in a field, of the protocol in another; nothing where the field says that it is none.
 ///
 /// # Errors
@@ -330,6 +285,15 @@ pub(super) fn port_number(text: &str) -> Option<u16> {
     text.parse().ok().filter(|&number| digits && number != 0)
 }
 
+/// Whether the fields of a first row are names of columns: none is an address, well written or not, or
+/// another thing that lists have.
+fn are_names(fields: &Fields<'_>) -> bool {
+    let is_content = |field: &Cow<'_, [u8]>| {
+        item(field).is_ok() || kind_of(field).is_some() || cell::is_like_address(field)
+    };
+    !fields.iter().any(is_content)
+}
+
 /// `sep=;` in the first line tells spreadsheets what separates the columns.
 fn is_declaration(row: &Row<'_>) -> bool {
     row.line == 1 && row.text.len() == 5 && row.text.starts_with(b"sep=")
@@ -340,14 +304,6 @@ fn uncommented(text: &[u8]) -> &[u8] {
         .iter()
         .position(|byte| !matches!(byte, b'#' | b';' | b'/' | b' '));
     text[begin.unwrap_or(text.len())..].trim_ascii()
-}
-
-fn plain_name(field: &[u8]) -> String {
-    let letters = field.iter().filter(|byte| byte.is_ascii_alphanumeric());
-    letters
-        .take(64)
-        .map(|byte| char::from(byte.to_ascii_lowercase()))
-        .collect()
 }
 
 #[cfg(test)]

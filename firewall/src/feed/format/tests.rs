@@ -4,6 +4,7 @@ mod json;
 mod json_beside;
 mod said;
 mod seeds;
+mod tables;
 mod unseen;
 
 use proptest::prelude::*;
