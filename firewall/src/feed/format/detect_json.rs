@@ -89,6 +89,7 @@ impl Shape {
             || self.has(".objects[].pattern")
             || (self.has(".objects[].type") && self.has(".objects[].id"))
             || (self.has("[].pattern") && self.has("[].type"))
+            || (self.has("[].objects[].type") && self.has("[].objects[].id"))
             || stix::is_alone(bytes);
         if stix {
             Format::Stix
@@ -96,7 +97,10 @@ impl Shape {
             Format::NftJson
         } else if ends(".Attribute") || ends(".Attribute[].to_ids") || self.has(".Event") {
             Format::Misp
-        } else if self.has(".list") && warninglist.iter().any(|key| self.has(key)) {
+        } else if self.has(".list")
+            && warninglist.iter().any(|key| self.has(key))
+            && !self.keys.iter().any(|key| key.starts_with(".list[]."))
+        {
             Format::MispWarninglist
         } else if crowdsec::ANSWERS
             .iter()

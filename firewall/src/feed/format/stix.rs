@@ -72,7 +72,7 @@ type Newest = HashMap<u64, Option<Timestamp>>;
 pub(super) fn parse(bytes: &[u8], how: &How, parsed: &mut Parsed) -> Result<(), Refused> {
     let mut newest = Newest::new();
     let mut indicators = 0_usize;
-    let found = each_indicator(bytes, |_, _, object| {
+    let found = each_indicator(bytes, &mut |_, _, object| {
         indicators += 1;
         let modified = modified(object);
         let known = newest.entry(hash(object.id())).or_insert(modified);
@@ -87,7 +87,7 @@ pub(super) fn parse(bytes: &[u8], how: &How, parsed: &mut Parsed) -> Result<(), 
             found.objects
         )));
     }
-    each_indicator(bytes, |line, value, object| {
+    each_indicator(bytes, &mut |line, value, object| {
         // Only the first of equal versions.
         let hash = hash(object.id());
         if object.id().is_empty() || newest.get(&hash) == Some(&modified(object)) {
@@ -111,19 +111,21 @@ struct Found {
     objects: usize,
 }
 
-/// Objects that any bundle may have around what it says: whose it is, and who may read it.
-const FRAME: [&str; 4] = [
+/// Objects that are around what is said: whose it is, and who may read it.
+const FRAME: [&str; 5] = [
+    "bundle",
     "identity",
     "marking-definition",
     "extension-definition",
     "language-content",
 ];
 
-/// Calls `take` for each indicator, wherever objects stand: in a bundle, in an array, alone.
-fn each_indicator<'de>(
-    bytes: &'de [u8],
-    mut take: impl FnMut(u32, &'de RawValue, &Object) -> Result<(), Refused>,
-) -> Result<Found, Refused> {
+/// Takes an indicator, by the line it stands on.
+type Take<'t, 'de> = &'t mut dyn FnMut(u32, &'de RawValue, &Object) -> Result<(), Refused>;
+
+/// Calls `take` for each indicator, wherever objects stand: in a bundle, in an array, also one of bundles,
+/// alone.
+fn each_indicator<'de>(bytes: &'de [u8], take: Take<'_, 'de>) -> Result<Found, Refused> {
     let alone = is_alone(bytes);
     let is_object = |path: &Path<'_>| match path {
         [] => alone,
@@ -131,6 +133,8 @@ fn each_indicator<'de>(
         [Step::Key(key), Step::Item] => key == "objects",
         _ => false,
     };
+    // A bundle in a bundle is nobody's, and each level would be read once more.
+    let is_array = bytes.trim_ascii_start().starts_with(b"[");
     let (mut are_objects, mut objects) = (true, 0);
     let has_place = records(bytes, is_object, |line, value| {
         let object = serde_json::from_str::<Object>(value.get());
@@ -140,6 +144,15 @@ fn each_indicator<'de>(
         objects += usize::from(is_one && !frames);
         match object {
             Ok(object) if object.kind == "indicator" => take(line, value, &object),
+            Ok(object) if object.kind == "bundle" && is_array => {
+                let mut of_it = |within: u32, value: &'de RawValue, object: &Object| {
+                    take(line + within - 1, value, object)
+                };
+                let found = each_indicator(value.get().as_bytes(), &mut of_it)?;
+                are_objects &= found.are_objects;
+                objects += found.objects;
+                Ok(())
+            }
             _ => Ok(()),
         }
     })?;
@@ -178,7 +191,7 @@ fn modified(object: &Object) -> Option<Timestamp> {
 fn take(parsed: &mut Parsed, how: &How, line: u32, value: &RawValue, object: &Object) {
     let until = time(&object.valid_until);
     let kind = object.pattern_type.as_deref().unwrap_or("stix");
-    let minimum = f64::from(how.options.minimum.unwrap_or(0));
+    let minimum = how.options.minimum.map(f64::from);
     if object.revoked {
         parsed.skip(Skipped::Revoked);
     } else if object.is_benign() {
@@ -187,7 +200,8 @@ fn take(parsed: &mut Parsed, how: &How, line: u32, value: &RawValue, object: &Ob
         parsed.skip(Skipped::Expired);
     } else if object
         .confidence()
-        .is_some_and(|confidence| confidence < minimum)
+        .zip(minimum)
+        .is_some_and(|(it, minimum)| it < minimum)
     {
         parsed.skip(Skipped::BelowMinimum);
     } else if kind != "stix" {

@@ -275,6 +275,24 @@ const LISTS: &[List] = &[
         [2, 0, 1],
         &["192.0.2.1/32", "192.0.2.2/32"],
     ),
+    (
+        "bundles in an array, and a confidence below all",
+        r#"[{"type":"bundle","id":"bundle--1","objects":[
+            {"type":"indicator","id":"indicator--1","pattern":"[ipv4-addr:value = '192.0.2.1']","confidence":-1}
+        ]},{"type":"bundle","id":"bundle--2","objects":[
+            {"type":"indicator","id":"indicator--2","pattern":"[ipv4-addr:value = '192.0.2.2']"}
+        ]}]"#,
+        Format::Stix,
+        [2, 0, 0],
+        &["192.0.2.1/32", "192.0.2.2/32"],
+    ),
+    (
+        "a list with a version that is no warninglist",
+        r#"{"version":1,"description":"x","list":[{"ip":"192.0.2.1"},{"ip":"192.0.2.2"}]}"#,
+        Format::Json,
+        [2, 0, 0],
+        &["192.0.2.1/32", "192.0.2.2/32"],
+    ),
 ];
 
 #[test]
