@@ -56,6 +56,9 @@ pub struct Meta {
     /// Prefixes of the last good copies, the newest last.
     #[serde(default)]
     pub sizes: VecDeque<usize>,
+    /// Whether there is a file that tells nothing.
+    #[serde(skip)]
+    pub is_damaged: bool,
 }
 
 impl Meta {
@@ -165,8 +168,13 @@ impl Store {
     /// # Errors
     /// The file is there and cannot be read.
     pub fn meta(&self) -> Result<Meta> {
-        let content = file::read(&self.meta)?.unwrap_or_default();
-        Ok(serde_json::from_slice(&content).unwrap_or_default())
+        let Some(content) = file::read(&self.meta)? else {
+            return Ok(Meta::default());
+        };
+        Ok(serde_json::from_slice(&content).unwrap_or_else(|_| Meta {
+            is_damaged: true,
+            ..Meta::default()
+        }))
     }
 
     /// Opens the records of the last good copy.

@@ -62,8 +62,10 @@ impl StoredFeed {
         let store = state.feed_store(&feed.name);
         let file = store.open_records()?;
         // The format in which the copy was good, whatever the configuration says by now.
-        let Some(copy) = store.meta()?.copy else {
-            return Ok(None);
+        let meta = store.meta()?;
+        let Some(copy) = meta.copy else {
+            // Not as if it had never been fetched: what it blocks would pass without a word.
+            return Ok(meta.is_damaged.then(|| Self::damaged(feed, store)));
         };
         let stage = match feed.staging() {
             Some(_) => store.stage()?,
@@ -94,6 +96,27 @@ impl StoredFeed {
             records: OnceCell::new(),
             store,
         }))
+    }
+
+    /// A copy of which nothing is known: whoever compiles it says so, and what to do.
+    fn damaged(feed: &Feed, store: Store) -> Self {
+        Self {
+            feed: feed.clone(),
+            format: feed.format.unwrap_or(Format::Plain),
+            how: How::default(),
+            file: None,
+            header: None,
+            identity: None,
+            stage: Stage::default(),
+            began_at: None,
+            has_news: false,
+            waiting: OnceCell::new(),
+            fetched_at: Timestamp::MAX,
+            changed_at: Timestamp::MAX,
+            records: OnceCell::new(),
+            load: Load::default(),
+            store,
+        }
     }
 
     /// Takes the records of a copy that was just stored, if it is this one.

@@ -176,6 +176,37 @@ fn what_somebody_writes_into_a_copy_is_not_put_in_force() {
 }
 
 #[test]
+fn a_feed_of_which_nothing_is_known_any_more_stays_in_force() {
+    skip_unless!(
+        "a_feed_of_which_nothing_is_known_any_more_stays_in_force",
+        Netns
+    );
+    let mut scene = Scene::with_feed("enforce", "203.0.113.7\n");
+    scene.load_feed();
+    // What a power cut may leave of a file.
+    fs::write(scene.product.state().join("feeds/test.json"), "").unwrap();
+    let advice = "feed test is damaged or lost; 'firewall feeds update test' replaces it";
+    for change in [&["block", "192.0.2.1"][..], &["reload"]] {
+        let refused = scene.run(change);
+        assert_eq!(refused.code, 2, "{change:?}");
+        assert!(refused.stderr.contains(advice), "{}", refused.stderr);
+    }
+    assert!(
+        scene.drops("203.0.113.7"),
+        "taken out of force without a word"
+    );
+    let said = scene.run(&["status"]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.stdout.contains("feed test: damaged since "),
+        "{}",
+        said.stdout
+    );
+    assert_eq!(scene.json(&["feeds", "update"])[0]["result"], "changed");
+    assert!(scene.drops("192.0.2.1") && scene.all_in_force());
+}
+
+#[test]
 fn records_that_are_lost_are_made_again_before_anything_is_put_in_force() {
     skip_unless!(
         "records_that_are_lost_are_made_again_before_anything_is_put_in_force",

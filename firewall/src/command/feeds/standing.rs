@@ -21,7 +21,7 @@ use crate::{
 /// One thing that is wrong with a feed.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Trouble {
-    /// `quarantined`, `held-back`, `stalled`, `old` or `expired`.
+    /// `damaged`, `quarantined`, `held-back`, `stalled`, `old` or `expired`.
     pub state: &'static str,
     /// Since when.
     pub since: Timestamp,
@@ -61,7 +61,22 @@ pub fn troubles(
         },
     });
     let held_back = waiting.and_then(|waiting| held_back(feed, waiting));
-    let troubles = [quarantined, held_back, stalled, old(feed, meta, now)];
+    let damaged = meta.is_damaged.then(|| Trouble {
+        state: "damaged",
+        since: now,
+        reason: "the file in the state folder that says what is known of its copy cannot be read"
+            .to_owned(),
+        advice: format!(
+            "'firewall feeds update {name}' replaces it; what is in force stays until then"
+        ),
+    });
+    let troubles = [
+        damaged,
+        quarantined,
+        held_back,
+        stalled,
+        old(feed, meta, now),
+    ];
     troubles.into_iter().flatten().collect()
 }
 
