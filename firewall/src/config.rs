@@ -245,7 +245,11 @@ impl Config {
     }
 
     fn add(&mut self, file: File, name: &str) -> Result<()> {
-        self.interfaces.extend(file.interfaces);
+        for interface in file.interfaces {
+            if !self.interfaces.contains(&interface) {
+                self.interfaces.push(interface);
+            }
+        }
         self.outside.extend(file.outside);
         self.inside_prefixes
             .extend(file.inside_prefixes.iter().map(IpNet::trunc));
@@ -275,6 +279,12 @@ impl Config {
             );
         }
         Ok(())
+    }
+
+    /// Whether the files were edited since they were put in force last.
+    pub fn is_edited(&self) -> bool {
+        let before = self.replaces.as_ref();
+        before.is_some_and(|before| *before != self.source)
     }
 
     /// Feeds and protect lists.

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Ending, ending, write_json};
+use super::{Ending, ending, say_edited, write_json};
 use crate::{
     cli::{Add, Allow, Prefixes, Remove},
     filter::{Filter, Known, Wanted, changes},
@@ -166,6 +166,7 @@ fn finish(
     let (done, undone) = words(change.verb);
     say(output, json, change.verb, done, &change.subjects)?;
     say(output, json, change.verb, undone, already)?;
+    say_edited(filter, &outcome);
     Ok(ending(&outcome))
 }
 

@@ -33,6 +33,12 @@ pub fn run(
             format
         }
     };
+    let folder = filter.state.root();
+    ensure!(
+        folder.is_dir(),
+        "there is no state folder {}; an empty list of what it drops would be taken for the truth",
+        folder.display()
+    );
     let now = Timestamp::now();
     let inputs = Inputs::read(&filter.config, &filter.state)?;
     let (ruleset, left_out) = inputs.ruleset(now, true)?;

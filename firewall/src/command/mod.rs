@@ -160,6 +160,15 @@ fn report(outcome: &Outcome) {
     }
 }
 
+/// Says that more is in force now than was asked for: what was edited in the configuration meanwhile.
+fn say_edited(filter: &Filter, outcome: &Outcome) {
+    if filter.config.is_edited() && matches!(outcome, Outcome::Installed { .. }) {
+        eprintln!(
+            "the configuration was edited since it was put in force last: that is in force now as well"
+        );
+    }
+}
+
 /// The ending of a command that stored something, with a word if it is not in force.
 fn ending(outcome: &Outcome) -> Ending {
     report(outcome);

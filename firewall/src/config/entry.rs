@@ -326,7 +326,12 @@ fn location(name: &Name, url: Option<String>, path: Option<PathBuf>) -> Result<L
     match (url, path) {
         (Some(url), None) if is_http(&url) => url.parse(),
         (Some(url), None) => bail!("feed '{name}': '{url}' is no http: or https: URL"),
-        (None, Some(path)) => Ok(Location::File(std::path::absolute(path)?)),
+        (None, Some(path)) if path.is_relative() => bail!(
+            "feed '{name}': the path '{}' would be another file for each process, by the folder that it \
+             was started in; write all of it, from / on",
+            path.display()
+        ),
+        (None, Some(path)) => Ok(Location::File(path)),
         _ => bail!("feed '{name}' needs a url or a path, and only one of them"),
     }
 }

@@ -259,6 +259,20 @@ fn keys_of_a_format_are_refused_for_others() {
 }
 
 #[test]
+fn a_relative_path_is_refused_and_an_interface_is_named_once() {
+    let found = error("[[feed]]\nname = 'a'\npath = 'lists/a.txt'\n");
+    assert!(found.contains("another file for each process"), "{found}");
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("firewall.toml");
+    std::fs::create_dir(folder.path().join("conf.d")).unwrap();
+    std::fs::write(&main, "interfaces = ['lan', 'wan']\n").unwrap();
+    let more = "interfaces = ['wan', 'dmz']\n";
+    std::fs::write(folder.path().join("conf.d/more.toml"), more).unwrap();
+    let config = Config::load(Some(&main)).unwrap();
+    assert_eq!(config.interfaces, ["lan", "wan", "dmz"]);
+}
+
+#[test]
 fn how_wide_and_how_old_a_feed_may_be() {
     let feed = |keys: &str| format!("[[feed]]\nname = 'a'\npath = '/a'\n{keys}\n");
     let config = |keys: &str| {

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use firewall_common::SCHEMA;
 use rustix::fs::statfs;
 
@@ -58,6 +58,13 @@ impl Pins {
 
     fn mount(&self) -> Result<()> {
         let path = &self.bpffs;
+        ensure!(
+            is_in_namespace_of_init(),
+            "nothing is mounted at {0}, and this process is in a mount namespace of its own ('ip netns exec' \
+             makes one): what it mounts no other command would see, and the filter would end with it. \
+             Before you start it, type outside of it: mkdir -p {0} && mount -t bpf bpf {0}",
+            path.display()
+        );
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
         let flags = rustix::mount::MountFlags::NOSUID
             | rustix::mount::MountFlags::NODEV
@@ -204,6 +211,12 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Whether what this process mounts is mounted for the machine; where nobody can tell, it may be.
+fn is_in_namespace_of_init() -> bool {
+    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
+    of("1").is_none_or(|init| of("self") == Some(init))
 }
 
 #[cfg(test)]

@@ -7,13 +7,18 @@ use serde_json::json;
 
 use super::Export;
 
-/// An entry a line.
+/// An entry a line, and at the end how many they are: a list that is cut off, or empty, shows that.
 pub fn plain(export: &Export, output: &mut dyn Write) -> Result<()> {
     writeln!(output, "{}", export.headline())?;
+    let mut entries = 0_usize;
     export.verdicts(
         |_| Some(()),
-        |subject, ()| Ok(writeln!(output, "{}", subject.short())?),
-    )
+        |subject, ()| {
+            entries += 1;
+            Ok(writeln!(output, "{}", subject.short())?)
+        },
+    )?;
+    Ok(writeln!(output, "# END {entries} entries")?)
 }
 
 /// A row for each entry; no field of it has a comma.

@@ -54,7 +54,8 @@ fn another_gateway_drops_what_this_one_exports() {
             "203.0.113.0/25",
             "2001:db8:bad::/48",
             "198.51.100.7:443/tcp",
-            "[2001:db8::7]:53/udp"
+            "[2001:db8::7]:53/udp",
+            "# END 5 entries"
         ]
     );
     let there = product("");
@@ -81,6 +82,44 @@ fn another_gateway_drops_what_this_one_exports() {
             assert_eq!(code == 1, blocked, "{format}: {address}");
         }
     }
+}
+
+#[test]
+fn what_is_dropped_here_no_more_is_dropped_there_no_more() {
+    let (here, there) = (product(""), product(""));
+    run(&here, &["block", "198.51.100.66"]);
+    let path = there.folder().join("neighbour");
+    let feed = format!(
+        "[[feed]]\nname = 'neighbour'\npath = {path:?}\nmode = 'enforce'\nmay_be_empty = true\n"
+    );
+    there.configure(&feed).unwrap();
+    let update = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let said = run(&there, &["feeds", "update", "--json"]).stdout;
+        serde_json::from_str::<Value>(said.lines().next().unwrap()).unwrap()
+    };
+    let whole = exported(&here, &[]);
+    assert_eq!(update(&whole)["result"], "changed");
+    assert_eq!(run(&there, &["why", "198.51.100.66"]).code, 1);
+    // Cut off by a line, it is no shorter list.
+    let cut = whole.replace("198.51.100.66\n", "");
+    let said = update(&cut);
+    assert_eq!(said["result"], "failed", "{said}");
+    assert!(
+        said["reason"]
+            .as_str()
+            .unwrap()
+            .contains("announces 1 entries")
+    );
+    run(&here, &["unblock", "198.51.100.66"]);
+    assert_eq!(update(&exported(&here, &[]))["result"], "changed");
+    assert_eq!(run(&there, &["why", "198.51.100.66"]).code, 0);
+}
+
+#[test]
+fn no_state_folder_is_no_empty_list() {
+    let here = product("");
+    refused(&here, &["export"], "there is no state folder");
 }
 
 #[test]

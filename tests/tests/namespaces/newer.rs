@@ -33,8 +33,12 @@ fn a_live_run_follows_what_a_command_put_in_force() {
     let (_run, mut scene) = Scene::running(BOTH);
     let edited = format!("{BOTH}{}", feed(&scene, "new", "203.0.113.7"));
     scene.product.configure(&edited).unwrap();
-    scene.done(&["feeds", "update"]);
+    let said = scene.run(&["feeds", "update"]).stderr;
+    let edit = "the configuration was edited since it was put in force last";
+    assert!(said.contains(edit), "{said}");
     assert!(scene.drops("203.0.113.7"));
+    let said = scene.run(&["block", "192.0.2.1"]).stderr;
+    assert!(!said.contains(edit), "{said}");
 
     write_down(&scene, "203.0.113.8");
     assert!(scene.drops("203.0.113.8"));

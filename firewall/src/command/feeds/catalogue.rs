@@ -136,7 +136,10 @@ fn write_entry(config: &Config, entry: &Entry, output: &mut dyn Write) -> Result
     if !entry.protect {
         line(
             "advice",
-            &format!("{}, once you have watched it", entry.advice.as_str()),
+            match entry.advice.as_str() {
+                "enforce" => "enforce, once you have watched it",
+                advice => advice,
+            },
         )?;
     }
     keys.gates()

@@ -13,7 +13,7 @@ use crate::{
         decompress::decompress,
         fetch::Limits,
         format::{self, Format, How, Parsed},
-        guard::rejected,
+        guard::{self, gates::Shortest, rejected},
     },
 };
 
@@ -29,7 +29,8 @@ pub(super) fn run(arguments: &Parse, json: bool, output: &mut dyn Write) -> Resu
         true => write_json(output, &row(arguments, format, &parsed))?,
         false => write_text(arguments, format, &parsed, output)?,
     }
-    if let Err(refused) = rejected::check(format, &parsed) {
+    let guarded = guard::check(&parsed, &[], Shortest::default());
+    if let Err(refused) = guarded.and_then(|_| rejected::check(format, &parsed)) {
         eprintln!("as a feed it would be refused: {refused}");
     }
     Ok(Ending::Success)

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{Request, active, fetch, findings};
 use crate::{
     cli::Update,
-    command::{Ending, ending, table, write_json},
+    command::{Ending, ending, say_edited, table, write_json},
     config::{Feed, Mode},
     feed::{Outcome, store::Meta},
     filter::{Filter, Known, Wanted},
@@ -58,7 +58,9 @@ pub(super) fn run(
         protected: &hosts,
         copies,
     };
-    let ended = ending(&filter.enforce(Wanted::Attached, known)?);
+    let outcome = filter.enforce(Wanted::Attached, known)?;
+    say_edited(filter, &outcome);
+    let ended = ending(&outcome);
     Ok(if failed && ended == Ending::Success {
         Ending::Negative
     } else {

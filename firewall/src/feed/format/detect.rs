@@ -80,6 +80,9 @@ fn look(bytes: &[u8]) -> Result<Look, Refused> {
     if let Some(format) = by_first_line(sample.first().copied()).or_else(|| by_header(bytes)) {
         return Ok(Look::marked(format));
     }
+    if sample.is_empty() && mark::end(bytes).is_some() {
+        return Ok(Look::marked(Format::Plain));
+    }
     if sample.is_empty() {
         let comments = text::lines(bytes)
             .filter(|(_, line)| !line.trim_ascii().is_empty())

@@ -5,18 +5,32 @@ use super::{Parsed, Refused, text};
 /// The number in the last line `# END 28 entries`, `# END (114) entries` or
 /// `# Number of entries: 83`.
 pub(super) fn footer(bytes: &[u8]) -> Option<usize> {
+    let number = || {
+        last_comment(bytes)?
+            .strip_prefix("Number of entries:")?
+            .trim()
+            .parse()
+            .ok()
+    };
+    end(bytes).or_else(number)
+}
+
+/// The number in the last line `# END 28 entries` alone.
+pub(super) fn end(bytes: &[u8]) -> Option<usize> {
+    let number = last_comment(bytes)?
+        .strip_prefix("END ")?
+        .strip_suffix("entries")?;
+    number.trim().trim_matches(['(', ')']).parse().ok()
+}
+
+fn last_comment(bytes: &[u8]) -> Option<&str> {
     let bytes = bytes.trim_ascii_end();
     let begin = bytes
         .iter()
         .rposition(|&byte| byte == b'\n')
         .map_or(0, |end| end + 1);
     let line = str::from_utf8(&bytes[begin..]).ok()?.trim();
-    let line = line.strip_prefix('#')?.trim_start();
-    let number = match line.strip_prefix("END ") {
-        Some(rest) => rest.strip_suffix("entries")?,
-        None => line.strip_prefix("Number of entries:")?,
-    };
-    number.trim().trim_matches(['(', ')']).parse().ok()
+    Some(line.strip_prefix('#')?.trim_start())
 }
 
 /// The number in the header line `# Entries : 2892 subnets, 619304666 unique IPs` of FireHOL, or

@@ -15,8 +15,17 @@ pub(super) const LONGEST_LINE: usize = 4096;
 /// The indicators of a plain list; lines that are none are rejected one by one.
 ///
 /// # Errors
-/// The list is too long, see [`super::MOST_INDICATORS`].
+/// The list is too long, see [`super::MOST_INDICATORS`]; or its last line is `# END n entries` and has
+/// another number.
 pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
+    parse_lines(bytes, parsed)?;
+    match mark::end(bytes) {
+        Some(announced) => mark::check("footer", announced, parsed),
+        None => Ok(()),
+    }
+}
+
+fn parse_lines(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
     for (number, line) in text::lines(bytes) {
         parsed.lines += 1;
         take_line(parsed, number, line.trim_ascii());
@@ -30,7 +39,7 @@ pub(super) fn parse(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
 /// # Errors
 /// As those of [`parse`], and another number of lines than the header says.
 pub(super) fn parse_netset(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
-    parse(bytes, parsed)?;
+    parse_lines(bytes, parsed)?;
     let announced = mark::netset(bytes).ok_or_else(|| {
         Refused("no header line `# Entries : …`; take the format `plain` for this list".to_owned())
     })?;
@@ -42,7 +51,7 @@ pub(super) fn parse_netset(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refu
 /// # Errors
 /// As those of [`parse`], and a list without this line.
 pub(super) fn parse_spamhaus(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
-    parse(bytes, parsed)?;
+    parse_lines(bytes, parsed)?;
     if bytes.trim_ascii_end().ends_with(b"; EOF") {
         parsed.complete = true;
         return Ok(());
@@ -58,7 +67,7 @@ pub(super) fn parse_spamhaus(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Re
 /// # Errors
 /// As those of [`parse`], and a list without this line or with another number.
 pub(super) fn parse_feodo(bytes: &[u8], parsed: &mut Parsed) -> Result<(), Refused> {
-    parse(bytes, parsed)?;
+    parse_lines(bytes, parsed)?;
     let announced = mark::footer(bytes).ok_or_else(mark::no_footer)?;
     mark::check("footer", announced, parsed)
 }

@@ -29,7 +29,7 @@ fn the_digest_is_that_of_sha256sum() {
 }
 
 #[test]
-fn a_damaged_meta_file_tells_nothing() {
+fn a_damaged_meta_file_tells_that_it_is() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::new(state.path(), &"list".parse().unwrap());
     assert_eq!(store.meta().unwrap(), Meta::default());
@@ -46,5 +46,9 @@ fn a_damaged_meta_file_tells_nothing() {
     store.write_meta(&meta).unwrap();
     assert_eq!(store.meta().unwrap(), meta);
     std::fs::write(&store.meta, b"{").unwrap();
-    assert_eq!(store.meta().unwrap(), Meta::default());
+    let damaged = Meta {
+        is_damaged: true,
+        ..Meta::default()
+    };
+    assert_eq!(store.meta().unwrap(), damaged);
 }
