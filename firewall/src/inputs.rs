@@ -17,7 +17,7 @@ use crate::{
     feed::{
         format::{Format, How, Said},
         guard::{self, Guarded, gates::Shortest, hold::Hold},
-        records::{Header, Records},
+        records::{Header, Records, prefixes},
         stage::{Stage, Waiting},
         store::{self, Store},
         worker::{Answer, Job, Task, Worker},

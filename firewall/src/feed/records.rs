@@ -90,15 +90,6 @@ impl Records {
         (parsed.v4, parsed.v6) = (self.v4, self.v6);
     }
 
-    /// The prefix of each, and since when it is listed, in seconds since 1970. Those of one prefix are
-    /// beside each other.
-    pub fn prefixes(&self) -> impl Iterator<Item = (Prefix, u32)> {
-        let v4 = self.v4.iter();
-        let v4 = v4.map(|it| (Prefix::V4(it.address, it.length), it.since));
-        let v6 = self.v6.iter();
-        v4.chain(v6.map(|it| (Prefix::V6(it.address, it.length), it.since)))
-    }
-
     /// Says since when each is listed: what is or lies in `before` since then, everything else since
     /// `now`. Those of `before` that are held back tell of themselves alone.
     pub fn date(&mut self, before: Option<&Self>, held_back: &[IpNet], now: Timestamp) {
@@ -317,6 +308,20 @@ fn check<A: Address>(indicator: &Indicator<A>) -> Result<()> {
 fn protocol_of(number: u8) -> Result<Protocol> {
     let found = Protocol::ALL.into_iter().find(|it| *it as u8 == number);
     found.context("a record has a protocol without ports")
+}
+
+/// The prefix of each, and since when it is listed, in seconds since 1970. Those of one prefix are beside
+/// each other, as they are in records.
+pub fn prefixes<'a>(
+    v4: &'a [Indicator<u32>],
+    v6: &'a [Indicator<u128>],
+) -> impl Iterator<Item = (Prefix, u32)> + 'a {
+    let v4 = v4.iter();
+    let v4 = v4.map(|it| (Prefix::V4(it.address, it.length), it.since));
+    v4.chain(
+        v6.iter()
+            .map(|it| (Prefix::V6(it.address, it.length), it.since)),
+    )
 }
 
 #[cfg(test)]

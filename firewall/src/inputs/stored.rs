@@ -153,8 +153,10 @@ impl StoredFeed {
     pub fn waiting(&self) -> Option<&Waiting> {
         let waiting = || {
             let rule = self.feed.staging()?;
-            let records = self.has_news.then(|| self.records().ok()).flatten();
-            let listed = records.map(Records::prefixes);
+            // What the guard leaves out waits for nothing.
+            let special = Facts::default().all();
+            let guarded = self.has_news.then(|| self.guarded(&special).ok()).flatten();
+            let listed = guarded.as_ref().map(|it| prefixes(&it.v4, &it.v6));
             Some(Waiting::new(
                 rule,
                 self.stage.clone(),

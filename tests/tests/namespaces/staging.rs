@@ -33,7 +33,8 @@ fn first_copy(scene: &mut Scene) {
 }
 
 fn second_copy(scene: &Scene) {
-    let content = "203.0.0.0/16\n198.51.0.0/16\n2001:db8:bac::/46\n192.0.2.0/25\n";
+    // What is left out waits for nothing.
+    let content = "203.0.0.0/16\n198.51.0.0/16\n2001:db8:bac::/46\n192.0.2.0/25\n10.99.0.0/16\n";
     fs::write(scene.product.folder().join("list"), content).unwrap();
     scene.done(&["feeds", "update"]);
 }

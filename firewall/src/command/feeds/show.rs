@@ -18,6 +18,7 @@ use crate::{
         fetch::Version,
         format::Format,
         guard::{Action, Finding, coverage::coverage, hold::Hold},
+        records::prefixes,
         stage::{HeldBack, Standing, Waiting},
         store::{GoodCopy, Meta},
     },
@@ -130,7 +131,8 @@ fn waiting_entries(filter: &Filter, feed: &Feed) -> Result<Vec<WaitingEntry>> {
     if waiting.entries() == 0 {
         return Ok(Vec::new());
     }
-    let all = stored.records()?.prefixes();
+    let records = stored.records()?;
+    let all = prefixes(&records.v4, &records.v6);
     let waits = all.filter_map(|(prefix, _)| match waiting.standing(prefix)? {
         Standing::Waits(until) => Some(WaitingEntry {
             until,
