@@ -39,17 +39,23 @@ impl Decision {
 }
 
 /// A decision as the API and `cscli` tell it.
-#[derive(Deserialize)]
-struct Told {
-    scope: String,
-    value: String,
+#[derive(Clone, Debug, Deserialize)]
+pub struct Told {
+    /// `Ip`, `Range`, `Country` and so on, in any case.
+    pub scope: String,
+    /// What is decided upon.
+    pub value: String,
+    /// `ban`, `captcha`.
     #[serde(rename = "type")]
-    kind: String,
-    duration: String,
+    pub kind: String,
+    /// As Go writes durations; negative where it is over.
+    pub duration: String,
+    /// Who decided.
     #[serde(default)]
-    origin: String,
+    pub origin: String,
+    /// Why.
     #[serde(default)]
-    scenario: String,
+    pub scenario: String,
 }
 
 /// An alert of `cscli`, with what was decided.

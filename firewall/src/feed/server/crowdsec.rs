@@ -14,7 +14,7 @@ use ureq::http::Uri;
 use super::{Conversation, Question};
 use crate::feed::{
     fetch::{Fetched, Version},
-    format::crowdsec::Decision,
+    format::crowdsec::{Decision, Told},
 };
 
 /// Everything is asked for again after this.
@@ -28,21 +28,6 @@ struct Stream {
     new: Vec<Told>,
     #[serde(deserialize_with = "list")]
     deleted: Vec<Told>,
-}
-
-/// A decision as the server tells it.
-#[derive(Clone, Debug, Deserialize)]
-struct Told {
-    scope: String,
-    value: String,
-    #[serde(rename = "type")]
-    kind: String,
-    /// As Go writes durations.
-    duration: String,
-    #[serde(default)]
-    origin: String,
-    #[serde(default)]
-    scenario: String,
 }
 
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Told>, D::Error> {
