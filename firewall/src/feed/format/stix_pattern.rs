@@ -38,10 +38,10 @@ struct All {
 type Any = Vec<All>;
 
 /// Longest list of alternatives: each AND of two multiplies them.
-const MOST: usize = 1024;
+const MOST: usize = 16_384;
 
 const SYNTAX: &str = "no STIX pattern";
-const TOO_MANY: &str = "a pattern of more than 1024 alternatives";
+const TOO_MANY: &str = "a pattern of more than 16384 alternatives";
 const TOO_DEEP: &str = "a pattern with too many parentheses";
 const NOT_SAID: &str = "a pattern that no filter can apply whole: an address with a condition that \
                         packets do not show";

@@ -136,6 +136,6 @@ fn no_half_of_a_pattern_is_applied() {
     let deep = format!("[{}a:b = 1{}]", "(".repeat(100), ")".repeat(100));
     assert_eq!(said(&deep), TOO_DEEP);
     let two = "(ipv4-addr:value = '192.0.2.1' OR ipv4-addr:value = '192.0.2.2')";
-    let many = vec![two; 13].join(" AND ");
+    let many = vec![two; 16].join(" AND ");
     assert_eq!(said(&format!("[{many}]")), TOO_MANY);
 }
