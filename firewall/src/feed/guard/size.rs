@@ -34,10 +34,12 @@ pub fn objection(sizes: &VecDeque<usize>, entries: usize) -> Option<String> {
         (grown.then_some("grown")?, "three times")
     };
     (entries.abs_diff(usual) > SLACK).then(|| {
+        let of = match sizes.len() {
+            1 => "those of the last good copy".to_owned(),
+            copies => format!("the median of the last {copies} good copies"),
+        };
         format!(
-            "it has {change} to {entries} entries from {usual}, the median of the last {} good \
-             copies, and {limit} of that is the limit",
-            sizes.len()
+            "it has {change} to {entries} entries from {usual}, {of}, and {limit} of that is the limit"
         )
     })
 }
