@@ -36,7 +36,8 @@ pub fn run(
     let folder = filter.state.root();
     ensure!(
         folder.is_dir(),
-        "there is no state folder {}; an empty list of what it drops would be taken for the truth",
+        "there is no state folder {}, so nobody knows what is dropped; name the right one with \
+         --state-dir, or start 'firewall run'",
         folder.display()
     );
     let now = Timestamp::now();

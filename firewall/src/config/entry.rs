@@ -113,12 +113,8 @@ impl FeedEntry {
             bail!("'{name}' is taken; give the feed another name");
         }
         self.check(&name)?;
-        let provider = self
-            .url
-            .as_deref()
-            .map(catalogue::at)
-            .transpose()?
-            .flatten();
+        let provider = self.url.as_deref().map(catalogue::at).transpose()?;
+        let provider = provider.flatten();
         let (interval, minimum_interval) = self.intervals(&name, defaults, provider.as_ref())?;
         let [max_age, max_unchanged] = self.ages(&name, interval)?;
         let gates = self.gates(&name)?;

@@ -213,10 +213,12 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Whether what this process mounts is mounted for the machine; where nobody can tell, it may be.
+/// Whether what this process mounts is mounted for the machine; where nobody can tell, it may be. Kernel
+/// threads stand in for an init that may not be looked at: the first, kthreadd, is process 2.
 fn is_in_namespace_of_init() -> bool {
     let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt")).ok();
-    of("1").is_none_or(|init| of("self") == Some(init))
+    let machine = of("1").or_else(|| of("2"));
+    machine.is_none_or(|machine| of("self") == Some(machine))
 }
 
 #[cfg(test)]

@@ -40,6 +40,12 @@ fn row(scene: &Scene, remote: &str) -> Value {
     rows.remove(0)
 }
 
+fn exported(scene: &Scene) -> String {
+    let text = scene.done(&["export"]);
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.collect()
+}
+
 #[test]
 fn an_address_is_dropped_while_two_feeds_agree() {
     skip_unless!("an_address_is_dropped_while_two_feeds_agree", Netns);
@@ -65,11 +71,6 @@ fn an_address_is_dropped_while_two_feeds_agree() {
         (&monitored["verdict"], &monitored["sources"]),
         (&json!("passed"), &json!(["one"]))
     );
-    let exported = |scene: &Scene| {
-        let text = scene.done(&["export"]);
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        lines.collect::<String>()
-    };
     assert_eq!(exported(&scene), "");
     let modes = |scene: &Scene, feed| scene.done(&["list", "--feed", feed]);
     assert!(!modes(&scene, "one").contains("enforce"));

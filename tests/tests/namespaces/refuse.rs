@@ -268,3 +268,20 @@ fn a_full_disk_changes_nothing() {
     );
     assert!(scene.drops(BAD) && scene.drops("198.51.0.49"));
 }
+
+#[test]
+fn what_only_this_process_would_see_is_not_mounted() {
+    skip_unless!("what_only_this_process_would_see_is_not_mounted", Netns);
+    let scene = Scene::new(BOTH);
+    let run = scene.product.command(&["run"]);
+    let mut alone = std::process::Command::new("timeout");
+    alone.args(["30", "unshare", "--mount"]);
+    alone.arg(run.get_program()).args(run.get_args());
+    let output = scene.lab.gateway.enter(|| alone.output()).unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("mount -t bpf bpf "), "{said}");
+    // Mounted before, it is there for all.
+    let _run = scene.start();
+    assert!(scene.all_in_force());
+}

@@ -258,6 +258,19 @@ fn write_text(
             table::number(count as u64)
         )?;
     }
+    write_waits(found, output)?;
+    write_findings(&found.guarded.findings, output)?;
+    if arguments.direction == Direction::In {
+        eprintln!(
+            "the ledger does not know who opened a connection: answers to calls from inside are among the \
+             hits, and a feed with direction = \"in\" lets them pass"
+        );
+    }
+    write_hits(&found.hits, now, output)
+}
+
+/// What would wait for the operator.
+fn write_waits(found: &Found, output: &mut dyn Write) -> Result<()> {
     for (list, count) in &found.guarded.held {
         let count = table::number(*count as u64);
         writeln!(
@@ -271,14 +284,7 @@ fn write_text(
             "  it would be quarantined until 'firewall feeds accept': {why}"
         )?;
     }
-    write_findings(&found.guarded.findings, output)?;
-    if arguments.direction == Direction::In {
-        eprintln!(
-            "the ledger does not know who opened a connection: answers to calls from inside are among the \
-             hits, and a feed with direction = \"in\" lets them pass"
-        );
-    }
-    write_hits(&found.hits, now, output)
+    Ok(())
 }
 
 fn write_findings(findings: &[Finding], output: &mut dyn Write) -> Result<()> {
