@@ -323,7 +323,18 @@ fn what_a_protect_list_has_is_held_unless_a_port_says_what_is_meant() {
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    let row = run(&product, &["feeds", "show", "mine", "--json"]).stdout;
+    says_what_is_held(&product);
+
+    // The operator may let all of the feed through.
+    product
+        .configure(&format!("{feed}hold = false\n{protect}"))
+        .unwrap();
+    assert_eq!(listed().lines().count(), 4);
+    assert_eq!(run(&product, &["why", "8.8.8.8"]).code, 1);
+}
+
+fn says_what_is_held(product: &tests::product::Product) {
+    let row = run(product, &["feeds", "show", "mine", "--json"]).stdout;
     let row: Value = serde_json::from_str(&row).unwrap();
     assert_eq!(row["in_force"]["held"], json!({"dns": 2}));
     for (command, words) in [
@@ -334,18 +345,11 @@ fn what_a_protect_list_has_is_held_unless_a_port_says_what_is_meant() {
             "note: feed mine: 2 entries held for you by protect",
         ),
     ] {
-        let said = run(&product, &[command]).stdout;
+        let said = run(product, &[command]).stdout;
         assert!(said.contains(words), "{command}: {said}");
     }
-    let rows = run(&product, &["feeds", "--json"]).stdout;
+    let rows = run(product, &["feeds", "--json"]).stdout;
     assert_eq!(rows.matches("\"held\":2,").count(), 1, "{rows}");
-
-    // The operator may let all of the feed through.
-    product
-        .configure(&format!("{feed}hold = false\n{protect}"))
-        .unwrap();
-    assert_eq!(listed().lines().count(), 4);
-    assert_eq!(run(&product, &["why", "8.8.8.8"]).code, 1);
 }
 
 #[test]
