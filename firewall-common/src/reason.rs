@@ -69,6 +69,12 @@ impl Reason {
         }
     }
 
+    /// Whether the packet matched something that is dropped or monitored.
+    #[inline(always)]
+    pub const fn is_hit(self) -> bool {
+        matches!(self, Self::Blocked | Self::Monitored)
+    }
+
     /// The name that people and machines read.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -56,11 +56,6 @@ impl Decision {
             listed: Listed::Destination,
         }
     }
-
-    /// Whether the packet matched something that is dropped or monitored.
-    pub const fn is_hit(&self) -> bool {
-        matches!(self.reason, Reason::Blocked | Reason::Monitored)
-    }
 }
 
 /// Classes of the two addresses of a packet.
