@@ -148,8 +148,9 @@ impl Functions {
             .called(program)
             .map(|called| self.deepest(called, rounding, bytes));
         let below = below.max_by_key(Chain::bytes).unwrap_or_default();
-        // A frame of nothing counts as one byte (`check_max_stack_depth_subprog`).
-        let own = bytes(program).max(1).next_multiple_of(rounding);
+        // Without the JIT a frame of nothing counts as one byte (`round_up_stack_depth`).
+        let least = u32::from(rounding == WIDE);
+        let own = bytes(program).max(least).next_multiple_of(rounding);
         let mut frames = vec![(program.name.clone(), own)];
         frames.extend(below.frames);
         Chain { frames }

@@ -41,6 +41,9 @@ fn what_a_function_takes_more_is_seen() {
         for program in functions.programs() {
             let before = functions.deepest(program, WIDE, &|function| function.frame);
             for (name, frame) in &before.frames {
+                if functions.named(name).unwrap().frame == 0 {
+                    continue;
+                }
                 let copy = grown(object.bytes(), functions.named(name).unwrap(), 64).unwrap();
                 let functions = Functions::read(&copy).unwrap();
                 let program = functions.named(&program.name).unwrap();
