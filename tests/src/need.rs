@@ -1,7 +1,7 @@
 //! What a test needs of the machine. Where it is absent the test is skipped and says so, unless
 //! `FIREWALL_REQUIRE` names it: then the test fails.
 
-use std::{env, process::Command};
+use std::{env, fs, process::Command};
 
 use crate::server;
 
@@ -12,10 +12,12 @@ pub enum Need {
     Bpf,
     /// Root and `ip`, to make network namespaces.
     Netns,
-    /// `bpftool`, `nft` and `ipset`.
+    /// `bpftool`, `nft`, `ipset` and `mkfs.ext4`.
     Tools,
     /// The servers that feeds are asked of.
     Servers,
+    /// Cgroups of version 2 that limit memory.
+    Cgroup,
 }
 
 impl Need {
@@ -26,6 +28,7 @@ impl Need {
             Self::Netns => "netns",
             Self::Tools => "tools",
             Self::Servers => "servers",
+            Self::Cgroup => "cgroup",
         }
     }
 
@@ -34,9 +37,14 @@ impl Need {
             Self::Bpf => rustix::process::geteuid().is_root(),
             Self::Netns => rustix::process::geteuid().is_root() && runs("ip", "-V"),
             Self::Tools => {
-                runs("bpftool", "version") && runs("nft", "--version") && runs("ipset", "--version")
+                runs("bpftool", "version")
+                    && runs("nft", "--version")
+                    && runs("ipset", "--version")
+                    && runs("mkfs.ext4", "-V")
             }
             Self::Servers => server::are_there(),
+            Self::Cgroup => fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control")
+                .is_ok_and(|controllers| controllers.contains("memory")),
         }
     }
 }
