@@ -50,6 +50,15 @@ const FEATURES: [Feature; 3] = [
 /// itself (`btf_get_prog_ctx_type`, kernel/bpf/btf.c).
 const NO_TYPES: &str = "btf_vmlinux is malformed";
 
+const NO_TYPES_SAID: &str = "this kernel has no type information of itself (CONFIG_DEBUG_INFO_BTF), which \
+    the verifier needs; boot one that has it, as those of Debian, Ubuntu and Fedora do";
+
+const NO_CALL: &str =
+    "this kernel is built without bpf(2) (CONFIG_BPF_SYSCALL); boot one that has it";
+
+const FORBIDDEN: &str = "this process has all capabilities that it needs, and something else forbids bpf(2): a \
+    container (seccomp), kernel lockdown or a security module; run it on the host, or allow bpf(2) there";
+
 /// Lines of the verifier's log that are shown of a refusal that nobody foresaw.
 const LAST_LINES: usize = 4;
 
@@ -84,24 +93,23 @@ pub fn of_program(error: ProgramError) -> AnyError {
 
 /// The cause, with what to do about it, if it is one that is known.
 fn cause(errno: Option<i32>, log: &str) -> Option<String> {
-    match errno {
-        Some(libc::EPERM | libc::EACCES) => return not_allowed(errno),
-        Some(libc::ENOMEM) => return Some(no_memory(Room::read())),
-        Some(libc::ENOSYS) => {
-            return Some(
-                "this kernel is built without bpf(2) (CONFIG_BPF_SYSCALL); boot one that has it"
-                    .to_owned(),
-            );
-        }
-        _ => {}
-    }
-    if log.contains(NO_TYPES) {
-        return Some(
-            "this kernel has no type information of itself (CONFIG_DEBUG_INFO_BTF), which the \
-             verifier needs; boot one that has it, as those of Debian, Ubuntu and Fedora do"
-                .to_owned(),
-        );
-    }
+    let is_forbidden = matches!(errno, Some(libc::EPERM | libc::EACCES));
+    let by_number = match errno {
+        Some(libc::ENOMEM) => Some(no_memory(Room::read())),
+        Some(libc::ENOSYS) => Some(NO_CALL.to_owned()),
+        _ if is_forbidden => lacks_capability(),
+        _ => None,
+    };
+    let by_log = || log.contains(NO_TYPES).then(|| NO_TYPES_SAID.to_owned());
+    // Before Linux 5.11 a limit of locked memory forbids as well (RLIMIT_MEMLOCK); such a kernel lacks more.
+    let forbidden = || (errno == Some(libc::EPERM)).then(|| FORBIDDEN.to_owned());
+    by_number
+        .or_else(by_log)
+        .or_else(lacks_feature)
+        .or_else(forbidden)
+}
+
+fn lacks_feature() -> Option<String> {
     let missing = FEATURES.iter().find(|feature| (feature.is_missing)());
     missing.map(|Feature { name, since, .. }| {
         format!("this kernel has no {name}, which Linux has since {since}; boot a newer one")
@@ -112,23 +120,16 @@ fn lacks_helper(helper: BpfHelper) -> bool {
     matches!(is_helper_supported(ProgramType::Xdp, helper), Ok(false))
 }
 
-/// `EACCES` is also what the verifier answers to a program that it finds wrong: then nothing is missing.
-fn not_allowed(errno: Option<i32>) -> Option<String> {
+fn lacks_capability() -> Option<String> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let missing = missing_capabilities(effective(&status)?);
-    match (missing.as_slice(), errno) {
-        ([], Some(libc::EPERM)) => Some(
-            "this process has all capabilities that it needs, and something else forbids bpf(2): a container \
-             (seccomp), kernel lockdown or a security module; run it on the host, or allow bpf(2) there"
-                .to_owned(),
-        ),
-        ([], _) => None,
-        (missing, _) => Some(format!(
-            "this process lacks {}; run it as root, or give it CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON \
-             (AmbientCapabilities= of a unit)",
+    (!missing.is_empty()).then(|| {
+        format!(
+            "this process lacks {}; run it as root, or give it CAP_BPF, CAP_NET_ADMIN and \
+             CAP_PERFMON (AmbientCapabilities= of a unit)",
             missing.join(" and ")
-        )),
-    }
+        )
+    })
 }
 
 /// `CapEff` of `/proc/PID/status` (proc_pid_status(5)).
