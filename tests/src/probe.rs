@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::{
-    frame::{ethernet, udp},
+    frame::{Frame, ethernet, udp},
     lab::{HOSTS, Lab},
     tap::Tap,
 };
@@ -73,35 +73,60 @@ impl Probe {
         self.passes(Way::In, remote, host.parse()?)
     }
 
-    /// Whether a packet arrives. A marker that nothing lists is sent after it: once that one is
-    /// there, the packet is there or lost.
+    /// Whether a packet arrives.
     pub fn passes(&mut self, way: Way, source: IpAddr, destination: IpAddr) -> Result<bool> {
         self.sent += 1;
-        let (probe, marker) = (
-            format!("probe {:08}", self.sent),
-            format!("after {:08}", self.sent),
-        );
+        let probe = format!("probe {:08}", self.sent);
         self.send(way, source, destination, &probe)?;
-        let (from, to) = marker_ends(way, source.is_ipv4())?;
+        self.has_arrived(way, source.is_ipv4(), |frame| {
+            frame.ends_with(probe.as_bytes())
+        })
+    }
+
+    /// An Ethernet header to the gateway, for a frame to be sent this way.
+    pub fn to_gateway(&self, way: Way) -> Frame {
+        ethernet(match way {
+            Way::Out => self.macs.0,
+            Way::In => self.macs.1,
+        })
+    }
+
+    /// Whether `payload` arrives, of which these frames are all that is sent.
+    pub fn delivers(&mut self, way: Way, frames: &[Vec<u8>], payload: &[u8]) -> Result<bool> {
+        for frame in frames {
+            self.sender(way).send(frame)?;
+        }
+        let holds = |frame: &[u8]| frame.windows(payload.len()).any(|part| part == payload);
+        self.has_arrived(way, true, holds)
+    }
+
+    /// Whether what `is_it` arrives, sent before. A marker that nothing lists is sent after it: once that
+    /// one is there, what is looked for is there or lost.
+    fn has_arrived(&mut self, way: Way, ipv4: bool, is_it: impl Fn(&[u8]) -> bool) -> Result<bool> {
+        self.sent += 1;
+        let marker = format!("after {:08}", self.sent);
+        let (from, to) = marker_ends(way, ipv4)?;
         self.send(way, from, to, &marker)?;
         let mut arrived = false;
-        self.wait_for(way, &marker, |frame| {
-            arrived |= frame.ends_with(probe.as_bytes());
-        })?;
+        self.wait_for(way, &marker, |frame| arrived |= is_it(frame))?;
         if !arrived {
-            self.receiver(way).drain(OVERTAKEN, |frame| {
-                arrived |= frame.ends_with(probe.as_bytes());
-            })?;
+            self.receiver(way)
+                .drain(OVERTAKEN, |frame| arrived |= is_it(frame))?;
         }
         Ok(arrived)
     }
 
     fn send(&self, way: Way, from: IpAddr, to: IpAddr, payload: &str) -> Result<()> {
-        let (tap, mac) = match way {
-            Way::Out => (&self.inside, self.macs.0),
-            Way::In => (&self.outside, self.macs.1),
-        };
-        tap.send(&ethernet(mac).ip(&udp(from, to, payload.as_bytes())))
+        let front = self.to_gateway(way);
+        self.sender(way)
+            .send(&front.ip(&udp(from, to, payload.as_bytes())))
+    }
+
+    fn sender(&self, way: Way) -> &Tap {
+        match way {
+            Way::Out => &self.inside,
+            Way::In => &self.outside,
+        }
     }
 
     fn receiver(&self, way: Way) -> &Tap {
@@ -130,7 +155,7 @@ fn marker_ends(way: Way, ipv4: bool) -> Result<(IpAddr, IpAddr)> {
         true => (HOSTS[2].0, NOBODY.0),
         false => (HOSTS[2].1, NOBODY.1),
     };
-    let (host, nobody) = (host.parse()?, nobody.parse().context(nobody)?);
+    let (host, nobody) = (host.parse()?, nobody.parse()?);
     Ok(match way {
         Way::Out => (host, nobody),
         Way::In => (nobody, host),

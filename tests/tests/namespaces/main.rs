@@ -7,6 +7,7 @@ mod cache;
 mod collections;
 mod decisions;
 mod devices;
+mod evasion;
 mod expiry;
 mod force;
 mod groups;
