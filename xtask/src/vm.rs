@@ -28,7 +28,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{setup, test::tally::Tally};
-use checks::CHECKS;
+use checks::{Check, chosen};
 use guest::End;
 use kernel::{Kernel, MODULES};
 pub use release::Series;
@@ -49,12 +49,14 @@ const NEED: &str = "guests";
 /// Lines of a log that are shown where something is wrong.
 const TAIL: usize = 40;
 
-/// Runs guests with these kernels, or the usual ones, and ends with a line that counts all tests.
-pub fn run(series: &[Series]) -> Result<ExitCode> {
+/// Runs guests with these kernels, or the usual ones, and `only` these test programs, or all; ends with a
+/// line that counts all tests.
+pub fn run(series: &[Series], only: &[String]) -> Result<ExitCode> {
+    let checks = chosen(only)?;
     setup::run()?;
     let mut tally = Tally::default();
     let series = if series.is_empty() { &DEFAULT } else { series };
-    let passed = guests(series, &mut tally)?;
+    let passed = guests(series, &checks, &mut tally)?;
     if !passed {
         tally.end_in_failure();
     }
@@ -68,7 +70,7 @@ pub fn run(series: &[Series]) -> Result<ExitCode> {
 
 /// The usual guests, as a part of all tests: whether nothing failed.
 pub fn stage(tally: &mut Tally) -> Result<bool> {
-    guests(&DEFAULT, tally)
+    guests(&DEFAULT, &chosen(&[])?, tally)
 }
 
 /// Gets what the usual guests need, as a part of `setup`.
@@ -94,7 +96,7 @@ fn require() -> Result<()> {
 }
 
 /// Boots one guest after the other; whether nothing failed. What cannot be had is skipped by name.
-fn guests(series: &[Series], tally: &mut Tally) -> Result<bool> {
+fn guests(series: &[Series], checks: &[&Check], tally: &mut Tally) -> Result<bool> {
     let mut table = Table::default();
     let mut passed = true;
     let mut root = None;
@@ -104,9 +106,9 @@ fn guests(series: &[Series], tally: &mut Tally) -> Result<bool> {
             Ok(kernel) => {
                 let root = match &root {
                     Some(root) => root,
-                    None => root.insert(build_root()?),
+                    None => root.insert(build_root(checks)?),
                 };
-                let (report, good) = Guest::new(series)?.run(&kernel, root, tally)?;
+                let (report, good) = Guest::new(series, checks)?.run(&kernel, root, tally)?;
                 passed &= good;
                 Some(report)
             }
@@ -121,9 +123,9 @@ fn guests(series: &[Series], tally: &mut Tally) -> Result<bool> {
     Ok(passed)
 }
 
-fn build_root() -> Result<Root> {
-    let targets: Vec<&str> = CHECKS.iter().map(|check| check.target).collect();
-    Root::new(&build::build(&targets)?, CHECKS)
+fn build_root(checks: &[&Check]) -> Result<Root> {
+    let targets: Vec<&str> = checks.iter().map(|check| check.target).collect();
+    Root::new(&build::build(&targets)?, checks)
 }
 
 /// A guest that cannot be had: whether that is allowed.
@@ -140,20 +142,25 @@ fn skip(series: Series, error: &anyhow::Error, tally: &mut Tally) -> bool {
     true
 }
 
-/// Where everything of a guest goes.
-struct Guest {
+/// What a guest runs, and where everything of it goes.
+struct Guest<'a> {
     series: Series,
+    checks: &'a [&'a Check],
     folder: PathBuf,
 }
 
-impl Guest {
-    fn new(series: Series) -> Result<Self> {
+impl<'a> Guest<'a> {
+    fn new(series: Series, checks: &'a [&'a Check]) -> Result<Self> {
         let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
         let folder = target
             .unwrap_or_else(|| checkout().join("target"))
             .join("vm");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Self { series, folder })
+        Ok(Self {
+            series,
+            checks,
+            folder,
+        })
     }
 
     fn path(&self, what: &str) -> PathBuf {
@@ -177,29 +184,30 @@ impl Guest {
         };
         let end = guest::watch(&mut command, LIMIT, |line| said.take(line))?;
         let seconds = said.begin.elapsed().as_secs_f32();
-        let fault = fault(&end, &said.report, &console);
+        let fault = self.fault(&end, &said.report, &console);
         match &fault {
             None => eprintln!("vm: {series}: all is well, {seconds:.1} s"),
-            Some(fault) => {
-                eprintln!("vm: {series}: FAILED after {seconds:.1} s: {fault}");
-                show(&[&log, &console]);
-            }
+            Some(fault) => eprintln!("vm: {series}: FAILED after {seconds:.1} s: {fault}"),
+        }
+        // A test that fails has said why.
+        if fault.is_some() && !said.report.failed_only() {
+            show(&[&log, &console]);
         }
         Ok((said.report, fault.is_none()))
     }
-}
 
-/// What is wrong with a guest, the cause before what follows from it.
-fn fault(end: &End, report: &Report, console: &Path) -> Option<String> {
-    let console = fs::read(console).unwrap_or_default();
-    let console = String::from_utf8_lossy(&console);
-    if let Some(line) = report::fault_of_kernel(&console) {
-        return Some(format!("its kernel says: {line}"));
-    }
-    match end {
-        End::TimeLimit => Some(format!("it did not end within {} s", LIMIT.as_secs())),
-        End::Itself(status) if !status.success() => Some(format!("QEMU ended with {status}")),
-        End::Itself(_) => report.fault(CHECKS),
+    /// What is wrong with a guest, the cause before what follows from it.
+    fn fault(&self, end: &End, report: &Report, console: &Path) -> Option<String> {
+        let console = fs::read(console).unwrap_or_default();
+        let console = String::from_utf8_lossy(&console);
+        if let Some(line) = report::fault_of_kernel(&console) {
+            return Some(format!("its kernel says: {line}"));
+        }
+        match end {
+            End::TimeLimit => Some(format!("it did not end within {} s", LIMIT.as_secs())),
+            End::Itself(status) if !status.success() => Some(format!("QEMU ended with {status}")),
+            End::Itself(_) => report.fault(self.checks),
+        }
     }
 }
 

@@ -74,15 +74,20 @@ impl Report {
         }
     }
 
+    /// Whether all that is wrong is tests that failed: the guest itself came to its end.
+    pub fn failed_only(&self) -> bool {
+        self.ended && self.runs.iter().any(Run::failed)
+    }
+
     /// Whether every check ran, ended and passed; if not, what is wrong first.
-    pub fn fault(&self, checks: &[Check]) -> Option<String> {
+    pub fn fault(&self, checks: &[&Check]) -> Option<String> {
         if self.release.is_none() {
             return Some("it never got to the tests".to_owned());
         }
         if let Some(trouble) = self.troubles.first() {
             return Some(format!("its first process: {trouble}"));
         }
-        let fault = |check: &Check| {
+        let fault = |check: &&Check| {
             let run = self.runs.iter().find(|run| run.program == check.target);
             match run {
                 Some(run) => run.fault(check),
@@ -114,21 +119,30 @@ impl Run {
         }
     }
 
+    fn failed(&self) -> bool {
+        let is_failed = |(_, outcome): &(_, Outcome)| *outcome == Outcome::Failed;
+        self.tests.iter().any(is_failed)
+    }
+
     fn fault(&self, check: &Check) -> Option<String> {
         let Self { program, .. } = self;
+        let Some(code) = self.code else {
+            return Some(format!("{program} never ended"));
+        };
+        if code != 0 || self.failed() {
+            return Some(format!("{program} FAILED and ended with {code}"));
+        }
         let is_there = |only: &&&str| self.tests.iter().any(|(name, _)| name.contains(**only));
-        let unknown = check.only.iter().find(|only| !is_there(only));
-        match (self.code, unknown) {
-            (None, _) => Some(format!("{program} never ended")),
-            (Some(0), None) if self.tests.is_empty() => Some(format!("{program} has no test")),
-            (Some(0), None) if self.tests.len() != self.counted => Some(format!(
-                "{program} counts {} tests and names {}",
-                self.counted,
-                self.tests.len()
+        if let Some(unknown) = check.only.iter().find(|only| !is_there(only)) {
+            return Some(format!("{program} has no test called {unknown}"));
+        }
+        let (named, counted) = (self.tests.len(), self.counted);
+        match named {
+            0 => Some(format!("{program} has no test")),
+            _ if named == counted => None,
+            _ => Some(format!(
+                "{program} counts {counted} tests and names {named}"
             )),
-            (Some(0), None) => None,
-            (Some(0), Some(only)) => Some(format!("{program} has no test called {only}")),
-            (Some(code), _) => Some(format!("{program} FAILED, it ended with {code}")),
         }
     }
 }
@@ -175,16 +189,18 @@ pub fn fault_of_kernel(console: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    const CHECKS: &[Check] = &[
-        Check {
-            target: "budget",
-            only: &[],
-        },
-        Check {
-            target: "namespaces",
-            only: &["force::", "wishes::one"],
-        },
-    ];
+    const fn checks() -> [&'static Check; 2] {
+        [
+            &Check {
+                target: "budget",
+                only: &[],
+            },
+            &Check {
+                target: "namespaces",
+                only: &["force::", "wishes::one"],
+            },
+        ]
+    }
 
     const WHOLE: &str = "\
         GUEST began 6.12.117+deb12-amd64\n\
@@ -213,7 +229,7 @@ mod tests {
     #[test]
     fn tests_of_a_guest_are_told_apart() {
         let report = report(WHOLE);
-        assert_eq!(report.fault(CHECKS), None);
+        assert_eq!(report.fault(&checks()), None);
         assert_eq!(report.release.as_deref(), Some("6.12.117+deb12-amd64"));
         let names = |run: &Run| run.tests.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
         assert_eq!(names(&report.runs[0]), ["the_verifier"]);
@@ -251,7 +267,7 @@ mod tests {
             ),
             (without("GUEST ended"), "it ended before its last line"),
         ] {
-            let found = report(&text).fault(CHECKS).unwrap_or_default();
+            let found = report(&text).fault(&checks()).unwrap_or_default();
             assert!(found.starts_with(fault), "{found}: {text}");
         }
     }
@@ -264,16 +280,28 @@ mod tests {
                 "GUEST cannot load /m\nGUEST runs budget",
                 "its first process: cannot load /m",
             ),
-            ("wishes::one_port ... ok", "wishes::one_port ... FAILED", ""),
+            (
+                "wishes::one_port ... ok",
+                "wishes::one_port ... FAILED",
+                "namespaces FAILED and ended with 0",
+            ),
             (
                 "budget, which ended with 0",
                 "budget, which ended with 101",
-                "budget FAILED, it ended with 101",
+                "budget FAILED and ended with 101",
             ),
         ] {
-            let found = report(&WHOLE.replace(old, new)).fault(CHECKS);
+            let found = report(&WHOLE.replace(old, new)).fault(&checks());
             assert_eq!(found.as_deref().unwrap_or_default(), fault);
         }
+    }
+
+    #[test]
+    fn where_tests_failed_the_guest_may_be_well() {
+        let failed = WHOLE.replace("wishes::one_port ... ok", "wishes::one_port ... FAILED");
+        assert!(report(&failed).failed_only());
+        assert!(!report(&failed.replace("GUEST ended", "")).failed_only());
+        assert!(!report(WHOLE).failed_only());
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct Root(Vec<(PathBuf, Vec<u8>)>);
 
 impl Root {
     /// Reads all of it.
-    pub fn new(built: &Built, checks: &[Check]) -> Result<Self> {
+    pub fn new(built: &Built, checks: &[&Check]) -> Result<Self> {
         let mut places = vec![("/tests/firewall".into(), built.product.clone())];
         for (name, file) in &built.tests {
             places.push((Path::new("/tests").join(name), file.clone()));
@@ -39,7 +39,7 @@ impl Root {
         let libraries = programs::libraries(&files)?;
         places.extend(libraries.into_iter().map(|file| (file.clone(), file)));
         places.extend(corpus()?);
-        let lines: String = checks.iter().map(Check::line).collect();
+        let lines: String = checks.iter().map(|check| check.line()).collect();
         let mut content = vec![
             ("/init".into(), INIT.into()),
             ("/checks".into(), lines.into()),
