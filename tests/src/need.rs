@@ -3,6 +3,8 @@
 
 use std::{env, process::Command};
 
+use aya::programs::{SchedClassifier, tc::TcAttachType};
+
 use crate::server;
 
 /// Something that not every machine has.
@@ -12,8 +14,18 @@ pub enum Need {
     Bpf,
     /// Root and `ip`, to make network namespaces.
     Netns,
-    /// `bpftool`, `nft` and `ipset`.
-    Tools,
+    /// A kernel that has TCX.
+    Tcx,
+    /// `bpftool`, of the tools.
+    Bpftool,
+    /// `ipset`, likewise.
+    Ipset,
+    /// `nft`, likewise.
+    Nft,
+    /// `ping`, likewise.
+    Ping,
+    /// `unshare`, likewise.
+    Unshare,
     /// The servers that feeds are asked of.
     Servers,
 }
@@ -24,7 +36,8 @@ impl Need {
         match self {
             Self::Bpf => "bpf",
             Self::Netns => "netns",
-            Self::Tools => "tools",
+            Self::Tcx => "tcx",
+            Self::Bpftool | Self::Ipset | Self::Nft | Self::Ping | Self::Unshare => "tools",
             Self::Servers => "servers",
         }
     }
@@ -33,12 +46,20 @@ impl Need {
         match self {
             Self::Bpf => rustix::process::geteuid().is_root(),
             Self::Netns => rustix::process::geteuid().is_root() && runs("ip", "-V"),
-            Self::Tools => {
-                runs("bpftool", "version") && runs("nft", "--version") && runs("ipset", "--version")
-            }
+            Self::Tcx => has_tcx(),
+            Self::Bpftool => runs("bpftool", "version"),
+            Self::Ipset => runs("ipset", "--version"),
+            Self::Nft => runs("nft", "--version"),
+            Self::Ping => runs("ping", "-V"),
+            Self::Unshare => runs("unshare", "--version"),
             Self::Servers => server::are_there(),
         }
     }
+}
+
+/// Asks which programs are at TCX of loopback: a kernel without it does not know the question.
+fn has_tcx() -> bool {
+    SchedClassifier::query_tcx("lo", TcAttachType::Ingress).is_ok()
 }
 
 fn runs(program: &str, argument: &str) -> bool {
@@ -65,6 +86,12 @@ pub fn needs(name: &str, needs: &[Need]) -> bool {
             false
         }
     }
+}
+
+/// Whether this is a guest of `cargo xtask vm`, where all is ten times slower: what a test repeats to meet a
+/// rare moment it repeats less often there.
+pub fn is_guest() -> bool {
+    env::var_os("FIREWALL_GUEST").is_some()
 }
 
 fn is_required(word: &str) -> bool {

@@ -137,7 +137,7 @@ fn dropped(scene: &Scene) -> u64 {
 
 #[test]
 fn a_restart_adopts_what_is_pinned() {
-    skip_unless!("a_restart_adopts_what_is_pinned", Netns, Tools);
+    skip_unless!("a_restart_adopts_what_is_pinned", Netns, Bpftool);
     let (run, mut scene) = Scene::running(BOTH);
     scene.done(&["block", BAD[0]]);
     assert!(scene.drops(BAD[0]));
