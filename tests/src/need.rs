@@ -1,7 +1,7 @@
 //! What a test needs of the machine. Where it is absent the test is skipped and says so, unless
 //! `FIREWALL_REQUIRE` names it: then the test fails.
 
-use std::{env, process::Command};
+use std::{env, fs, process::Command};
 
 use aya::programs::{SchedClassifier, tc::TcAttachType};
 
@@ -24,10 +24,14 @@ pub enum Need {
     Nft,
     /// `ping`, likewise.
     Ping,
+    /// `mkfs.ext4`, likewise.
+    Ext4,
     /// `unshare`, likewise.
     Unshare,
     /// The servers that feeds are asked of.
     Servers,
+    /// Cgroups of version 2 that limit memory.
+    Cgroup,
 }
 
 impl Need {
@@ -37,8 +41,11 @@ impl Need {
             Self::Bpf => "bpf",
             Self::Netns => "netns",
             Self::Tcx => "tcx",
-            Self::Bpftool | Self::Ipset | Self::Nft | Self::Ping | Self::Unshare => "tools",
+            Self::Bpftool | Self::Ipset | Self::Nft | Self::Ping | Self::Ext4 | Self::Unshare => {
+                "tools"
+            }
             Self::Servers => "servers",
+            Self::Cgroup => "cgroup",
         }
     }
 
@@ -52,7 +59,10 @@ impl Need {
             Self::Nft => runs("nft", "--version"),
             Self::Ping => runs("ping", "-V"),
             Self::Unshare => runs("unshare", "--version"),
+            Self::Ext4 => runs("mkfs.ext4", "-V"),
             Self::Servers => server::are_there(),
+            Self::Cgroup => fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control")
+                .is_ok_and(|controllers| controllers.contains("memory")),
         }
     }
 }

@@ -10,6 +10,7 @@ mod hook;
 mod link;
 mod object;
 mod pins;
+mod refusal;
 mod trial;
 
 use std::{fs, net::IpAddr, path::Path};

@@ -149,6 +149,11 @@ pub const PACKAGES: &[Package] = &[
         why: "loads our object by a loader that is not ours, and shows what is left behind",
     },
     Package {
+        name: "e2fsprogs",
+        command: "mkfs.ext4",
+        why: "makes a disk that a test cuts the power of",
+    },
+    Package {
         name: "iproute2",
         command: "ip",
         why: "makes network namespaces and the links between them",
