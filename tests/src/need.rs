@@ -3,9 +3,10 @@
 
 use std::{env, fs, process::Command};
 
+use anyhow::Result;
 use aya::programs::{SchedClassifier, tc::TcAttachType};
 
-use crate::server;
+use crate::{namespace::Namespace, server};
 
 /// Something that not every machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Need {
     Netns,
     /// A kernel that has TCX.
     Tcx,
+    /// A kernel that has VLAN devices.
+    Vlan,
     /// `bpftool`, of the tools.
     Bpftool,
     /// `ipset`, likewise.
@@ -41,6 +44,7 @@ impl Need {
             Self::Bpf => "bpf",
             Self::Netns => "netns",
             Self::Tcx => "tcx",
+            Self::Vlan => "vlan",
             Self::Bpftool | Self::Ipset | Self::Nft | Self::Ping | Self::Ext4 | Self::Unshare => {
                 "tools"
             }
@@ -54,6 +58,7 @@ impl Need {
             Self::Bpf => rustix::process::geteuid().is_root(),
             Self::Netns => rustix::process::geteuid().is_root() && runs("ip", "-V"),
             Self::Tcx => has_tcx(),
+            Self::Vlan => has_vlan(),
             Self::Bpftool => runs("bpftool", "version"),
             Self::Ipset => runs("ipset", "--version"),
             Self::Nft => runs("nft", "--version"),
@@ -70,6 +75,17 @@ impl Need {
 /// Asks which programs are at TCX of loopback: a kernel without it does not know the question.
 fn has_tcx() -> bool {
     SchedClassifier::query_tcx("lo", TcAttachType::Ingress).is_ok()
+}
+
+/// Makes one, in a namespace that goes with it: loopback takes none.
+fn has_vlan() -> bool {
+    let make = || -> Result<()> {
+        let namespace = Namespace::new(&format!("fw{}-vlan", std::process::id()))?;
+        namespace.ip(&["link", "add", "port", "type", "veth"])?;
+        let vlan = ["link", "add", "link", "port", "type", "vlan", "id", "1"];
+        namespace.ip(&vlan).map(drop)
+    };
+    make().is_ok()
 }
 
 fn runs(program: &str, argument: &str) -> bool {

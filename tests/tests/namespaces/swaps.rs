@@ -32,7 +32,7 @@ pub const ALWAYS: [&str; 2] = ["203.0.113.7", "2001:db8:bad::7"];
 const NEVER: &str = "192.0.2.200";
 
 const SWAPS: u64 = 200;
-const SWAPS_IN_A_GUEST: u64 = 20;
+const SWAPS_IN_A_GUEST: u64 = 10;
 
 /// Packets to listed and ordinary addresses in turn, until told to stop.
 pub struct Traffic<'a> {

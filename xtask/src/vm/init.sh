@@ -2,7 +2,7 @@
 # The first process of a guest of `cargo xtask vm`: mounts what tests need, loads the modules, runs every
 # line of /checks and ends the guest. What it says to the second serial port is read by xtask, which
 # takes a guest that leaves out a line for one that failed.
-export PATH=/programs:/bin HOME=/ NO_COLOR=1 FIREWALL_GUEST=1 FIREWALL_REQUIRE=bpf,netns
+export PATH=/programs:/bin HOME=/ NO_COLOR=1 FIREWALL_GUEST=1 FIREWALL_REQUIRE=bpf,netns,tools,cgroup,vlan
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -13,6 +13,7 @@ mount -t tmpfs run /run
 mount -t tmpfs tmp /tmp
 mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 cgroup /sys/fs/cgroup
+echo +memory > /sys/fs/cgroup/cgroup.subtree_control
 mount -t tracefs trace /sys/kernel/tracing
 for module in /modules/*; do
   insmod "$module" || echo "GUEST cannot load $module"

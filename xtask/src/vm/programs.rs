@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::process;
 
 /// What tests call, and `busybox` for everything else.
-pub const PROGRAMS: &[&str] = &["bpftool", "busybox", "ip", "ping", "timeout"];
+pub const PROGRAMS: &[&str] = &["bpftool", "busybox", "ip", "ping", "setpriv", "timeout"];
 
 /// The files of [`PROGRAMS`], by name.
 pub fn find() -> Result<Vec<(&'static str, PathBuf)>> {

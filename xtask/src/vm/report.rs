@@ -194,10 +194,12 @@ mod tests {
             &Check {
                 target: "budget",
                 only: &[],
+                except: &[],
             },
             &Check {
                 target: "namespaces",
                 only: &["force::", "wishes::one"],
+                except: &[],
             },
         ]
     }
