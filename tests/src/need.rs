@@ -3,7 +3,10 @@
 
 use std::{env, fs, process::Command};
 
-use crate::server;
+use anyhow::Result;
+use aya::programs::{SchedClassifier, tc::TcAttachType};
+
+use crate::{namespace::Namespace, server};
 
 /// Something that not every machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +15,22 @@ pub enum Need {
     Bpf,
     /// Root and `ip`, to make network namespaces.
     Netns,
-    /// `bpftool`, `nft`, `ipset` and `mkfs.ext4`.
-    Tools,
+    /// A kernel that has TCX.
+    Tcx,
+    /// A kernel that has VLAN devices.
+    Vlan,
+    /// `bpftool`, of the tools.
+    Bpftool,
+    /// `ipset`, likewise.
+    Ipset,
+    /// `nft`, likewise.
+    Nft,
+    /// `ping`, likewise.
+    Ping,
+    /// `mkfs.ext4`, likewise.
+    Ext4,
+    /// `unshare`, likewise.
+    Unshare,
     /// The servers that feeds are asked of.
     Servers,
     /// Cgroups of version 2 that limit memory.
@@ -26,7 +43,11 @@ impl Need {
         match self {
             Self::Bpf => "bpf",
             Self::Netns => "netns",
-            Self::Tools => "tools",
+            Self::Tcx => "tcx",
+            Self::Vlan => "vlan",
+            Self::Bpftool | Self::Ipset | Self::Nft | Self::Ping | Self::Ext4 | Self::Unshare => {
+                "tools"
+            }
             Self::Servers => "servers",
             Self::Cgroup => "cgroup",
         }
@@ -36,17 +57,35 @@ impl Need {
         match self {
             Self::Bpf => rustix::process::geteuid().is_root(),
             Self::Netns => rustix::process::geteuid().is_root() && runs("ip", "-V"),
-            Self::Tools => {
-                runs("bpftool", "version")
-                    && runs("nft", "--version")
-                    && runs("ipset", "--version")
-                    && runs("mkfs.ext4", "-V")
-            }
+            Self::Tcx => has_tcx(),
+            Self::Vlan => has_vlan(),
+            Self::Bpftool => runs("bpftool", "version"),
+            Self::Ipset => runs("ipset", "--version"),
+            Self::Nft => runs("nft", "--version"),
+            Self::Ping => runs("ping", "-V"),
+            Self::Unshare => runs("unshare", "--version"),
+            Self::Ext4 => runs("mkfs.ext4", "-V"),
             Self::Servers => server::are_there(),
             Self::Cgroup => fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control")
                 .is_ok_and(|controllers| controllers.contains("memory")),
         }
     }
+}
+
+/// Asks which programs are at TCX of loopback: a kernel without it does not know the question.
+fn has_tcx() -> bool {
+    SchedClassifier::query_tcx("lo", TcAttachType::Ingress).is_ok()
+}
+
+/// Makes one, in a namespace that goes with it: loopback takes none.
+fn has_vlan() -> bool {
+    let make = || -> Result<()> {
+        let namespace = Namespace::new(&format!("fw{}-vlan", std::process::id()))?;
+        namespace.ip(&["link", "add", "port", "type", "veth"])?;
+        let vlan = ["link", "add", "link", "port", "type", "vlan", "id", "1"];
+        namespace.ip(&vlan).map(drop)
+    };
+    make().is_ok()
 }
 
 fn runs(program: &str, argument: &str) -> bool {
@@ -73,6 +112,12 @@ pub fn needs(name: &str, needs: &[Need]) -> bool {
             false
         }
     }
+}
+
+/// Whether this is a guest of `cargo xtask vm`, where all is ten times slower: what a test repeats to meet a
+/// rare moment it repeats less often there.
+pub fn is_guest() -> bool {
+    env::var_os("FIREWALL_GUEST").is_some()
 }
 
 fn is_required(word: &str) -> bool {

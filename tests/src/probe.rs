@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 
 use crate::{
     frame::{Frame, ethernet, udp},
-    lab::{HOSTS, Lab},
+    lab::{HOSTS, Lab, WIRES},
     tap::Tap,
 };
 
@@ -34,21 +34,51 @@ pub enum Way {
 /// Sends probes and watches both ends.
 #[derive(Debug)]
 pub struct Probe {
-    inside: Tap,
-    outside: Tap,
-    macs: ([u8; 6], [u8; 6]),
+    inside: End,
+    outside: End,
     sent: u32,
+}
+
+/// One end: where frames are sent from, what they begin with, and where they are received.
+#[derive(Debug)]
+struct End {
+    sender: Tap,
+    front: Frame,
+    receiver: Tap,
 }
 
 impl Probe {
     /// A probe for both ways through the gateway of `lab`.
     pub fn new(lab: &Lab) -> Result<Self> {
+        let (towards_inside, towards_outside) = lab.gateway_macs()?;
+        let end = |front, tap: fn(&Lab) -> Result<Tap>| -> Result<End> {
+            Ok(End {
+                sender: tap(lab)?,
+                front,
+                receiver: tap(lab)?,
+            })
+        };
         Ok(Self {
-            inside: lab.inside_tap()?,
-            outside: lab.outside_tap()?,
-            macs: lab.gateway_macs()?,
+            inside: end(ethernet(towards_inside), Lab::inside_tap)?,
+            outside: end(ethernet(towards_outside), Lab::outside_tap)?,
             sent: 0,
         })
+    }
+
+    /// The same with frames that are sent on the wires with these tags in them, (kind, id), and received where
+    /// the addresses are.
+    pub fn tagged(lab: &Lab, inside: &[(u16, u16)], outside: &[(u16, u16)]) -> Result<Self> {
+        let mut probe = Self::new(lab)?;
+        let ends = [
+            (&mut probe.inside, inside, &lab.inside, WIRES.inside),
+            (&mut probe.outside, outside, &lab.outside, WIRES.outside),
+        ];
+        for (end, tags, namespace, wire) in ends {
+            let tag = |front: Frame, &(kind, id): &(u16, u16)| front.tag(kind, id);
+            end.front = tags.iter().fold(end.front.clone(), tag);
+            end.sender = Tap::open(namespace, wire)?;
+        }
+        Ok(probe)
     }
 
     /// Whether a packet from the first inside host to `remote` arrives.
@@ -85,16 +115,13 @@ impl Probe {
 
     /// An Ethernet header to the gateway, for a frame to be sent this way.
     pub fn to_gateway(&self, way: Way) -> Frame {
-        ethernet(match way {
-            Way::Out => self.macs.0,
-            Way::In => self.macs.1,
-        })
+        self.from(way).front.clone()
     }
 
     /// Whether `payload` arrives, of which these frames are all that is sent.
     pub fn delivers(&mut self, way: Way, frames: &[Vec<u8>], payload: &[u8]) -> Result<bool> {
         for frame in frames {
-            self.sender(way).send(frame)?;
+            self.from(way).sender.send(frame)?;
         }
         let holds = |frame: &[u8]| frame.windows(payload.len()).any(|part| part == payload);
         self.has_arrived(way, true, holds)
@@ -118,11 +145,12 @@ impl Probe {
 
     fn send(&self, way: Way, from: IpAddr, to: IpAddr, payload: &str) -> Result<()> {
         let front = self.to_gateway(way);
-        self.sender(way)
+        self.from(way)
+            .sender
             .send(&front.ip(&udp(from, to, payload.as_bytes())))
     }
 
-    fn sender(&self, way: Way) -> &Tap {
+    fn from(&self, way: Way) -> &End {
         match way {
             Way::Out => &self.inside,
             Way::In => &self.outside,
@@ -131,8 +159,8 @@ impl Probe {
 
     fn receiver(&self, way: Way) -> &Tap {
         match way {
-            Way::Out => &self.outside,
-            Way::In => &self.inside,
+            Way::Out => &self.outside.receiver,
+            Way::In => &self.inside.receiver,
         }
     }
 

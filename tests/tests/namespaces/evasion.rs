@@ -215,7 +215,7 @@ fn an_attacker_opens_no_connection_behind_extension_headers() {
 /// Answers to what was opened inside come in fragments, too: they are none of an attacker's openings.
 #[test]
 fn answers_of_an_attacker_arrive_in_fragments() {
-    skip_unless!("answers_of_an_attacker_arrive_in_fragments", Netns, Tools);
+    skip_unless!("answers_of_an_attacker_arrive_in_fragments", Netns, Ping);
     let scene = attacked();
     let _run = start(&scene);
     for (listed, host) in LISTED.iter().zip([HOSTS[0].0, HOSTS[0].1]) {

@@ -36,7 +36,7 @@ fn what_a_command_said_is_done_outlives_a_power_cut_and_so_does_its_trail() {
     skip_unless!(
         "what_a_command_said_is_done_outlives_a_power_cut_and_so_does_its_trail",
         Netns,
-        Tools
+        Ext4
     );
     let scene = Scene::new(BOTH);
     let folder = scene.product.folder();
