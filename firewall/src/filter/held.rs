@@ -101,7 +101,7 @@ impl<'a> Held<'a> {
     /// The interfaces that are attached, each as it was when it was.
     pub fn attached_interfaces(&self, before: Option<&Record>) -> Result<Vec<Interface>> {
         let links = self.filter.dataplane.links()?;
-        let interface = |link: Link| attached(link.interface, before);
+        let interface = |link: Link| attached(link.interface, before, self.config());
         Ok(links.into_iter().map(interface).collect())
     }
 

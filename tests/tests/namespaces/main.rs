@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attach;
 mod attention;
 mod cache;
 mod collections;
@@ -12,6 +13,7 @@ mod force;
 mod groups;
 mod limits;
 mod mistakes;
+mod moving;
 mod names;
 mod newer;
 mod own_traffic;
