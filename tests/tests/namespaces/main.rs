@@ -4,6 +4,7 @@
 
 mod attach;
 mod attention;
+mod bridges;
 mod cache;
 mod collections;
 mod decisions;
