@@ -1,6 +1,6 @@
 //! The configuration: TOML files into one value. Unknown keys are refused.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use ipnet::IpNet;
@@ -23,6 +23,7 @@ pub mod duration;
 mod entry;
 mod feed;
 mod group;
+mod interface;
 mod notice;
 mod secret;
 mod source;
@@ -30,6 +31,7 @@ mod source;
 use entry::{Defaults, FeedEntry};
 pub use feed::Limit;
 use group::GroupEntry;
+use interface::InterfaceEntry;
 use source::Text;
 pub use source::{Source, StandIn, drop_in_folder};
 
@@ -180,6 +182,8 @@ pub struct Config {
     pub inside_prefixes: Vec<IpNet>,
     /// How to attach.
     pub attach: AttachMode,
+    /// How to attach to single interfaces, by their names.
+    pub attach_single: BTreeMap<String, AttachMode>,
     /// Whether what this machine itself sends is judged, where it leaves to the outside.
     pub own_traffic: bool,
     /// Feeds, in the order of the files.
@@ -206,6 +210,7 @@ struct File {
     inside_prefixes: Vec<IpNet>,
     attach: Option<AttachMode>,
     own_traffic: Option<bool>,
+    interface: Vec<InterfaceEntry>,
     defaults: Defaults,
     feed: Vec<FeedEntry>,
     protect: Vec<FeedEntry>,
@@ -240,6 +245,7 @@ impl Config {
             config.add(file, name)?;
         }
         config.source = source;
+        interface::check(&config)?;
         config.share_providers();
         Ok(config)
     }
@@ -255,6 +261,9 @@ impl Config {
             .extend(file.inside_prefixes.iter().map(IpNet::trunc));
         self.attach = file.attach.unwrap_or(self.attach);
         self.own_traffic = file.own_traffic.unwrap_or(self.own_traffic);
+        for entry in file.interface {
+            entry.add(self).with_context(|| name.to_owned())?;
+        }
         for entry in file.feed {
             let feed = entry.finish(&file.defaults, &self.groups);
             let feed = feed.with_context(|| name.to_owned())?;

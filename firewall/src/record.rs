@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    dataplane::{Hook, Interface},
+    config::Config,
+    dataplane::{Hook, Interface, device},
     image::{Class, Image},
     ruleset::SourceId,
     state,
@@ -54,9 +55,10 @@ pub struct RecordedInterface {
 }
 
 /// The attachment `name` as `before` wrote it down, for a generation that only moves it.
-pub fn attached(name: String, before: Option<&Record>) -> Interface {
+pub fn attached(name: String, before: Option<&Record>, config: &Config) -> Interface {
     let recorded = before.and_then(|record| record.interface(&name));
     Interface {
+        mode: config.attach_of(&[device(&name)]),
         role: recorded.map_or(Role::Unknown, |interface| interface.role),
         hook: recorded.map_or(Hook::guess(&name), |interface| interface.hook),
         name,

@@ -16,16 +16,35 @@ use firewall_common::image::Line;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use tokio::io::unix::AsyncFd;
 
-/// `BPF_OBJ_GET` (include/uapi/linux/bpf.h, `enum bpf_cmd`).
+/// `BPF_OBJ_PIN` (include/uapi/linux/bpf.h, `enum bpf_cmd`).
+const BPF_OBJ_PIN: libc::c_int = 6;
+/// `BPF_OBJ_GET`, likewise.
 const BPF_OBJ_GET: libc::c_int = 7;
+/// `BPF_LINK_CREATE`, likewise.
+const BPF_LINK_CREATE: libc::c_int = 28;
 /// `BPF_LINK_UPDATE`, likewise.
 const BPF_LINK_UPDATE: libc::c_int = 29;
+/// `BPF_LINK_GET_FD_BY_ID`, likewise.
+const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
+
+/// `BPF_LINK_DETACH`, likewise.
+const BPF_LINK_DETACH: libc::c_int = 34;
 
 /// The `BPF_OBJ_*` member of `union bpf_attr` (include/uapi/linux/bpf.h).
 #[repr(C)]
 struct ObjectAttributes {
     path: u64,
     descriptor: u32,
+    flags: u32,
+}
+
+/// The `link_create` member of `union bpf_attr`, as far as XDP and TCX use it: what follows is zero, and
+/// may be left out.
+#[repr(C)]
+struct LinkCreateAttributes {
+    program: i32,
+    device: u32,
+    attach_type: u32,
     flags: u32,
 }
 
@@ -76,6 +95,46 @@ pub fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// Pins a program, map or link at `path`.
+pub fn pin(object: impl AsFd, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let attributes = ObjectAttributes {
+        path: path.as_ptr() as u64,
+        descriptor: object.as_fd().as_raw_fd().cast_unsigned(),
+        flags: 0,
+    };
+    // SAFETY: this is the member for BPF_OBJ_PIN, and the path lives until the call returns.
+    unsafe { bpf(BPF_OBJ_PIN, &attributes) }.map(|_| ())
+}
+
+/// Attaches `program` to the device of this index; `attach_type` is an `enum bpf_attach_type`. The
+/// attachment ends with the last descriptor and pin of the link.
+pub fn create_link(
+    program: impl AsFd,
+    device: u32,
+    attach_type: u32,
+    flags: u32,
+) -> io::Result<OwnedFd> {
+    let attributes = LinkCreateAttributes {
+        program: program.as_fd().as_raw_fd(),
+        device,
+        attach_type,
+        flags,
+    };
+    // SAFETY: this is the member for BPF_LINK_CREATE; it has no pointers.
+    let descriptor = unsafe { bpf(BPF_LINK_CREATE, &attributes) }?;
+    // SAFETY: the kernel just made this descriptor for us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Opens the link with this number, whoever made it.
+pub fn open_link(id: u32) -> io::Result<OwnedFd> {
+    // SAFETY: the member for BPF_LINK_GET_FD_BY_ID starts with the number; the rest is zero.
+    let descriptor = unsafe { bpf(BPF_LINK_GET_FD_BY_ID, &id) }?;
+    // SAFETY: the kernel just made this descriptor for us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
 /// Makes `link` run `program` from the next packet on.
 pub fn update_link(link: impl AsFd, program: impl AsFd) -> io::Result<()> {
     let attributes = LinkUpdateAttributes {
@@ -88,18 +147,29 @@ pub fn update_link(link: impl AsFd, program: impl AsFd) -> io::Result<()> {
     unsafe { bpf(BPF_LINK_UPDATE, &attributes) }.map(|_| ())
 }
 
+/// Takes `link` off its device at once, whoever else holds it.
+pub fn detach_link(link: impl AsFd) -> io::Result<()> {
+    let descriptor = link.as_fd().as_raw_fd();
+    // SAFETY: the member for BPF_LINK_DETACH is the descriptor alone.
+    unsafe { bpf(BPF_LINK_DETACH, &descriptor) }.map(|_| ())
+}
+
 /// A number that the kernel shows for a BPF object in `/proc/self/fdinfo`, such as `prog_id`.
 pub fn object_info(object: &OwnedFd, field: &str) -> Result<u32> {
+    let text = object_text(object, field)?;
+    let number = text.parse();
+    number.with_context(|| format!("the kernel shows {field} of this BPF object as '{text}'"))
+}
+
+/// The same of what is no number, such as `link_type`.
+pub fn object_text(object: &OwnedFd, field: &str) -> Result<String> {
     let path = format!("/proc/self/fdinfo/{}", object.as_raw_fd());
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let value = text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        (name == field).then(|| value.trim().parse().ok())?
+        (name == field).then(|| value.trim().to_owned())
     });
-    match value {
-        Some(value) => Ok(value),
-        None => bail!("the kernel shows no {field} for this BPF object"),
-    }
+    value.with_context(|| format!("the kernel shows no {field} for this BPF object"))
 }
 
 /// Copies `words` into the memory of an array map that was created with `BPF_F_MMAPABLE` and whose

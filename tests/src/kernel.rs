@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use firewall::{
+    config::AttachMode,
     dataplane::{Dataplane, Events, Hit, Hook, Interface, Trial},
     image::Image,
     ruleset::Ruleset,
@@ -98,6 +99,7 @@ impl Kernel {
             name: INTERFACE.to_owned(),
             role,
             hook,
+            mode: AttachMode::Auto,
             attach: None,
         };
         let trial = dataplane.try_out(GENERATION, &image, interface)?;

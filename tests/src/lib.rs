@@ -10,6 +10,7 @@ pub mod packet;
 pub mod probe;
 pub mod product;
 pub mod record;
+pub mod refusing;
 pub mod rules;
 pub mod server;
 pub mod tap;

@@ -31,12 +31,17 @@ pub struct Product {
 /// # Errors
 /// It is not there; `cargo xtask test` builds it first.
 pub fn binary() -> Result<PathBuf> {
+    beside("firewall")
+}
+
+/// The program of that name, likewise.
+pub(crate) fn beside(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe().context("cannot find out where this test is")?;
     let folders = test.ancestors().skip(1).take(2);
-    let mut candidates = folders.map(|folder| folder.join("firewall"));
+    let mut candidates = folders.map(|folder| folder.join(name));
     candidates.find(|path| path.is_file()).with_context(|| {
         format!(
-            "there is no 'firewall' beside {}; run 'cargo build' first",
+            "there is no '{name}' beside {}; run 'cargo build' first",
             test.display()
         )
     })
@@ -197,7 +202,7 @@ impl Drop for Product {
     }
 }
 
-fn said(output: &Output) -> Said {
+pub(crate) fn said(output: &Output) -> Said {
     Said {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -215,7 +220,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    fn new(mut child: Child) -> Self {
+    pub(crate) fn new(mut child: Child) -> Self {
         let (sender, lines) = channel();
         if let Some(stderr) = child.stderr.take() {
             std::thread::spawn(move || {

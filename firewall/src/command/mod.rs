@@ -3,12 +3,14 @@
 
 mod advice;
 mod config;
+mod coverage;
 mod edit;
 mod export;
 mod feeds;
 mod hosts;
 mod list;
 mod reload;
+mod remark;
 mod replay;
 mod run;
 mod stats;
@@ -24,7 +26,7 @@ use anyhow::Result;
 use crate::{
     cli::{Cli, Command, Options},
     config::Config,
-    dataplane::{Change, Dataplane, Object},
+    dataplane::{Change, Dataplane, Object, driver_says},
     filter::{Filter, Outcome},
     local::Verb,
     state::State,
@@ -135,15 +137,8 @@ fn report(outcome: &Outcome) {
         return;
     };
     for (interface, change) in changes {
-        match change {
-            Change::AttachedNative => eprintln!("{interface}: attached, in the driver (native)"),
-            Change::AttachedGeneric => eprintln!(
-                "{interface}: attached in generic mode: the driver has no native XDP, each packet \
-                 costs more"
-            ),
-            Change::AttachedTcx => eprintln!("{interface}: attached, to TCX"),
-            Change::Gone => eprintln!("{interface}: detached, its device is gone"),
-            Change::Moved => {}
+        if let Some(text) = said(interface, *change) {
+            eprintln!("{text}");
         }
     }
     for sentence in not_dropped {
@@ -158,6 +153,29 @@ fn report(outcome: &Outcome) {
     for interface in detached {
         eprintln!("{interface}: detached, it is no longer in the configuration");
     }
+}
+
+/// What became of an interface, if people want to know.
+fn said(interface: &str, change: Change) -> Option<String> {
+    Some(match change {
+        Change::AttachedNative => format!("{interface}: attached, in the driver (native)"),
+        Change::AttachedGeneric { answer: None } => format!(
+            "{interface}: attached in generic mode, as the configuration says; each packet costs more"
+        ),
+        Change::AttachedGeneric { answer } => format!(
+            "{interface}: attached in generic mode, each packet costs more: {}",
+            driver_says(interface, answer)
+        ),
+        Change::FellBack { answer } => format!(
+            "{interface}: attached anew in generic mode, each packet costs more; what came in between was \
+             not judged: {}",
+            driver_says(interface, answer)
+        ),
+        Change::AttachedTcx => format!("{interface}: attached, to TCX"),
+        Change::TakenOff => format!("{interface}: detached, for what is attached below it"),
+        Change::Gone => format!("{interface}: detached, its device is gone"),
+        Change::Moved => return None,
+    })
 }
 
 /// Says that more is in force now than was asked for: what was edited in the configuration meanwhile.

@@ -1,27 +1,34 @@
 //! `reload`: take configuration and lists into force now, and tell a live run to read them again.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Ending, ending};
+use super::{
+    Ending,
+    coverage::{self, Scene},
+    ending,
+    run::wanted::{self, Missing, Present},
+};
 use crate::{
     config::Config,
-    dataplane::{Interface, Link, device, is_own},
+    dataplane::{Interface, Placed, is_own, kernel_has_tcx},
     filter::{Filter, Known, Outcome, Wanted},
     network::Network,
     protected::network_namespace,
-    record,
+    record::{self, Record},
 };
 
 /// Detaches what is no longer configured and enforces the rest. Attaching is for a live run.
 pub fn run(filter: &Filter) -> Result<Ending> {
-    let attached = filter.dataplane.links()?;
-    check_names(filter)?;
-    let interfaces = configured(filter, &attached)?;
+    let here = Here::look(filter)?;
+    check_names(filter, &here)?;
+    let interfaces = here.configured(&filter.config);
     let running = filter.state.running();
-    if interfaces.is_empty() && !attached.is_empty() {
+    if interfaces.is_empty() && !here.placed.is_empty() {
         // Detaching first would leave no filter at all until a run has attached to others.
-        let process = running.with_context(|| none_configured(filter, &attached))?;
+        let process = running.with_context(|| none_configured(filter, &here))?;
         hang_up(process)?;
         return Ok(Ending::Success);
     }
@@ -33,6 +40,7 @@ pub fn run(filter: &Filter) -> Result<Ending> {
         }
         Outcome::NothingAttached => {}
     }
+    here.say_what_is_missing(&filter.config);
     if let Some(process) = running {
         hang_up(process)?;
         eprintln!(
@@ -44,44 +52,75 @@ pub fn run(filter: &Filter) -> Result<Ending> {
 
 /// A mistyped name must not take the filter off the interface that it was meant for. Where the filter
 /// is in another network namespace, its devices cannot be seen from here.
-fn check_names(filter: &Filter) -> Result<()> {
-    match filter.in_force()? {
-        Some(record) if record.namespace == network_namespace()? => {
-            let network = Network::read()?;
-            let names = &filter.config.interfaces;
-            let all_there = names
-                .iter()
-                .try_for_each(|name| network.attachable(name).map(|_| ()));
-            all_there.context("nothing was changed, what is in force stays")
+fn check_names(filter: &Filter, here: &Here) -> Result<()> {
+    let names = &filter.config.interfaces;
+    match &here.before {
+        Some(record) if !names.is_empty() && record.namespace == network_namespace()? => {
+            let present = Present {
+                network: &here.network,
+                placed: &here.placed,
+                before: Some(record),
+                tcx: here.tcx != Some(false),
+                blind: &BTreeSet::new(),
+            };
+            wanted::interfaces(&present, names, &filter.config, Missing::IsAnError)
+                .map(|_| ())
+                .context("nothing was changed, what is in force stays")
         }
         _ => Ok(()),
     }
 }
 
-/// The attached interfaces that are still configured.
-fn configured(filter: &Filter, attached: &[Link]) -> Result<Vec<Interface>> {
-    let Config {
-        interfaces: names,
-        own_traffic,
-        ..
-    } = &filter.config;
-    let before = filter.in_force()?;
-    let stays = |link: &&Link| {
-        let device = device(&link.interface);
-        (names.is_empty() || names.iter().any(|name| name == device))
-            && (*own_traffic || !is_own(&link.interface))
-    };
-    let stay = attached.iter().filter(stays);
-    Ok(stay
-        .map(|link| record::attached(link.interface.clone(), before.as_ref()))
-        .collect())
+/// What there is when it begins.
+struct Here {
+    network: Network,
+    placed: Vec<Placed>,
+    before: Option<Record>,
+    tcx: Option<bool>,
 }
 
-fn none_configured(filter: &Filter, attached: &[Link]) -> String {
-    let names: Vec<&str> = attached
-        .iter()
-        .map(|link| link.interface.as_str())
-        .collect();
+impl Here {
+    fn look(filter: &Filter) -> Result<Self> {
+        let (network, placed) = filter.dataplane.placed()?;
+        Ok(Self {
+            network,
+            placed,
+            before: filter.in_force()?,
+            tcx: kernel_has_tcx(),
+        })
+    }
+
+    /// What of the configuration no run can put in force here.
+    fn say_what_is_missing(&self, config: &Config) {
+        let scene = Scene {
+            config,
+            network: &self.network,
+            placed: &self.placed,
+            tcx: self.tcx,
+        };
+        coverage::without_tcx(&scene)
+            .iter()
+            .for_each(|it| eprintln!("{}", it.text));
+    }
+
+    /// The attached interfaces that are still configured.
+    fn configured(&self, config: &Config) -> Vec<Interface> {
+        let names = &config.interfaces;
+        let stays = |it: &&Placed| {
+            let mut named = names.iter();
+            (names.is_empty() || named.any(|name| it.is_called(name, &self.network)))
+                && (config.own_traffic || !is_own(&it.link.interface))
+        };
+        let stay = self.placed.iter().filter(stays);
+        let before = self.before.as_ref();
+        stay.map(|it| record::attached(it.link.interface.clone(), before, config))
+            .collect()
+    }
+}
+
+fn none_configured(filter: &Filter, here: &Here) -> String {
+    let placed = here.placed.iter();
+    let names: Vec<String> = placed.map(|it| it.shown(&here.network)).collect();
     format!(
         "none of the attached interfaces ({}) is in the configuration, which names {}; start \
          'firewall run' to attach there, or 'firewall unload' to filter nothing",

@@ -3,7 +3,8 @@
 mod daemon;
 mod feeds;
 mod sightings;
-mod wanted;
+mod targets;
+pub(super) mod wanted;
 mod watch;
 
 use anyhow::{Context, Result};

@@ -24,8 +24,8 @@ pub fn run(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<Ending
 
 fn reasons(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
     let mut table = table::table(&["INTERFACE", "REASON", "VERDICT", "PACKETS", "BYTES"]);
-    for interface in filter.dataplane.counted_interfaces()? {
-        for (reason, count) in filter.dataplane.reason_counts(&interface)? {
+    for (attachment, interface) in counted(filter)? {
+        for (reason, count) in filter.dataplane.reason_counts(&attachment)? {
             let verdict = format!("{:?}", reason.verdict()).to_lowercase();
             if json {
                 let row = json!({
@@ -42,6 +42,18 @@ fn reasons(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
         write!(output, "{}", table::text(&table))?;
     }
     Ok(())
+}
+
+/// Every attachment that ever counted, and what it is called now.
+fn counted(filter: &Filter) -> Result<Vec<(String, String)>> {
+    let (network, placed) = filter.dataplane.placed()?;
+    let shown = |attachment: &str| {
+        let mut placed = placed.iter();
+        let now = placed.find(|it| it.link.interface == attachment);
+        now.map_or_else(|| attachment.to_owned(), |it| it.shown(&network))
+    };
+    let attachments = filter.dataplane.counted_interfaces()?.into_iter();
+    Ok(attachments.map(|it| (it.clone(), shown(&it))).collect())
 }
 
 fn sources(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
@@ -65,8 +77,8 @@ fn sources(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
 
 /// What the ledger, and so `hosts`, does not know: nothing, unless there was a flood.
 fn ledger(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
-    for interface in filter.dataplane.counted_interfaces()? {
-        for (counter, count) in filter.dataplane.ledger_counts(&interface)? {
+    for (attachment, interface) in counted(filter)? {
+        for (counter, count) in filter.dataplane.ledger_counts(&attachment)? {
             let (name, packets) = (counter.as_str(), count.packets);
             if json {
                 let row = json!({ "interface": interface, "ledger": name, "packets": packets });

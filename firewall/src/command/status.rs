@@ -3,26 +3,24 @@
 use std::io::Write;
 
 use anyhow::Result;
-use firewall_common::ledger::Role;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Ending, feeds::standing, table, write_json};
+use super::{Ending, feeds::standing, remark::Weight, table, write_json};
 use crate::{
     config::Config,
-    dataplane::{Hook, Link, is_own},
     feed::store::Stalled,
     filter::Filter,
     inputs::{Inputs, read_lists},
-    network::Network,
-    protected::{Facts, Kind, network_namespace},
-    record::Record,
+    protected::{Facts, Kind},
     state,
 };
 
+mod interfaces;
 mod troubles;
 
-use troubles::{Weight, remarks};
+use interfaces::{Interface, Seen};
+use troubles::remarks;
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
@@ -38,19 +36,13 @@ struct Status {
     installed: Option<Timestamp>,
     entries: Option<usize>,
     interfaces: Vec<Interface>,
+    /// Names of interfaces in the configuration.
+    #[serde(skip)]
+    configured: Vec<String>,
     feeds: Vec<Feed>,
     blocked: usize,
     allowed: usize,
     ssh_peers: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Interface {
-    name: String,
-    role: &'static str,
-    mode: Option<&'static str>,
-    generation: Option<u32>,
-    state: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,11 +80,10 @@ fn read(filter: &Filter) -> Result<Status> {
     let lists = read_lists(&filter.state)?;
     let facts: Facts = state::read_json(&filter.state.protected())?.unwrap_or_default();
     let peers = facts.facts.iter().filter(|fact| fact.kind == Kind::SshPeer);
-    let network = our_network(record.as_ref())?;
-    let interfaces = interfaces(filter, record.as_ref(), network.as_ref())?;
-    let in_kernel = (record.as_ref(), network.as_ref());
+    let seen = Seen::look(filter, record.as_ref())?;
+    let interfaces = interfaces::rows(filter, record.as_ref(), &seen)?;
     let feeds = feeds(filter, now)?;
-    let mut said = remarks(filter, in_kernel, &inputs, &interfaces, now);
+    let mut said = remarks(filter, (record.as_ref(), &seen), &inputs, &interfaces, now);
     let enforcing = !said.iter().any(|it| it.weight == Weight::Fault);
     said.extend(troubles::of_feeds(&feeds));
     let (notes, troubles): (Vec<_>, Vec<_>) =
@@ -106,92 +97,11 @@ fn read(filter: &Filter) -> Result<Status> {
         installed: record.as_ref().map(|record| record.created),
         entries: record.as_ref().map(|record| record.entries),
         interfaces,
+        configured: filter.config.interfaces.clone(),
         feeds,
         blocked: lists.block.live(now).count(),
         allowed: lists.allow.live(now).count(),
         ssh_peers: peers.map(|fact| fact.prefix.addr().to_string()).collect(),
-    })
-}
-
-/// Configured interfaces first, then whatever else is attached.
-fn interfaces(
-    filter: &Filter,
-    record: Option<&Record>,
-    network: Option<&Network>,
-) -> Result<Vec<Interface>> {
-    let links = filter.dataplane.links()?;
-    let mut names = wanted(filter, record);
-    let others = links.iter().map(|link| link.interface.clone());
-    names.extend(
-        others
-            .filter(|name| !names.contains(name))
-            .collect::<Vec<_>>(),
-    );
-    names
-        .into_iter()
-        .map(|name| {
-            let link = links.iter().find(|link| link.interface == name);
-            interface(filter, record, network, name, link)
-        })
-        .collect()
-}
-
-/// The attachments that should enforce: those of the configuration, or those that `run` chose.
-fn wanted(filter: &Filter, record: Option<&Record>) -> Vec<String> {
-    let recorded = record
-        .map(|record| record.interfaces.as_slice())
-        .unwrap_or_default();
-    let devices = recorded.iter().filter(|interface| !is_own(&interface.name));
-    let mut names = match filter.config.interfaces.as_slice() {
-        [] => devices.clone().map(|device| device.name.clone()).collect(),
-        configured => configured.to_vec(),
-    };
-    if filter.config.own_traffic {
-        let egress = devices.filter(|device| device.role != Role::Inside);
-        names.extend(egress.map(|device| Hook::OWN_TRAFFIC.attachment(&device.name)));
-    }
-    names
-}
-
-/// Devices, where the filter is in our network namespace.
-fn our_network(record: Option<&Record>) -> Result<Option<Network>> {
-    match record {
-        Some(record) if record.namespace == network_namespace()? => Network::read().map(Some),
-        _ => Ok(None),
-    }
-}
-
-fn interface(
-    filter: &Filter,
-    record: Option<&Record>,
-    network: Option<&Network>,
-    name: String,
-    link: Option<&Link>,
-) -> Result<Interface> {
-    let recorded = record.and_then(|record| record.interface(&name));
-    let generation = match link {
-        Some(link) => filter.dataplane.generation_of(link)?,
-        None => None,
-    };
-    let xdp = network.and_then(|network| network.device(&name)?.xdp);
-    let is_xdp = recorded.map_or(Hook::guess(&name), |interface| interface.hook) == Hook::Xdp;
-    let mode = match xdp {
-        _ if !is_xdp => Some("tcx"),
-        Some(xdp) if xdp.native => Some("native"),
-        other => other.map(|_| "generic"),
-    };
-    Ok(Interface {
-        role: recorded
-            .map_or(Role::Unknown, |interface| interface.role)
-            .as_str(),
-        mode,
-        generation,
-        state: match link {
-            Some(link) if link.index == 0 => "device gone",
-            Some(_) => "attached",
-            None => "not attached",
-        },
-        name,
     })
 }
 
@@ -222,10 +132,7 @@ fn feeds(filter: &Filter, now: Timestamp) -> Result<Vec<Feed>> {
 impl Status {
     /// Not to enforce what the files say is not the same as not to enforce.
     fn headline(&self) -> String {
-        let attached = self
-            .interfaces
-            .iter()
-            .any(|interface| interface.state == "attached");
+        let attached = self.interfaces.iter().any(Interface::is_attached);
         let enforcing = match (self.enforcing, attached) {
             (true, _) => "enforcing",
             (false, true) => "enforcing, but NOT all that the files say",
@@ -279,7 +186,7 @@ impl Status {
                 .map(|number| number.to_string())
                 .unwrap_or_default();
             interfaces.add_row([
-                &it.name,
+                it.shown(&self.configured).as_str(),
                 it.role,
                 it.mode.unwrap_or("?"),
                 &generation,

@@ -36,11 +36,11 @@ impl Hook {
         }
     }
 
-    /// Name of an attachment here: that of the device, or `eth0:own`.
-    pub fn attachment(self, device: &str) -> String {
+    /// Name of an attachment here, beside the others of the same device: `eth0`, or `eth0:own`.
+    pub fn attachment(self, base: &str) -> String {
         match self {
-            Self::Xdp | Self::Ingress => device.to_owned(),
-            Self::Egress { .. } => format!("{device}{OWN}"),
+            Self::Xdp | Self::Ingress => base.to_owned(),
+            Self::Egress { .. } => format!("{base}{OWN}"),
         }
     }
 
@@ -99,9 +99,19 @@ impl Hook {
     }
 }
 
-/// Device of the attachment of this name.
+/// Name that the device of this attachment had when it was attached.
 pub fn device(attachment: &str) -> &str {
+    attachment.split(':').next().unwrap_or(attachment)
+}
+
+/// What the names of all attachments of one device begin with.
+pub fn base(attachment: &str) -> &str {
     attachment.strip_suffix(OWN).unwrap_or(attachment)
+}
+
+/// The same for a device that got the name of another one, which was renamed and keeps its attachment.
+pub fn second_base(device: &str, index: u32) -> String {
+    format!("{device}:{index}")
 }
 
 /// Whether the attachment of this name judges what this machine itself sends.
@@ -120,9 +130,12 @@ mod tests {
             (Hook::Ingress, "wg0", false),
             (Hook::OWN_TRAFFIC, "eth0", true),
         ] {
-            let attachment = hook.attachment(name);
-            assert_eq!(device(&attachment), name);
-            assert_eq!(is_own(&attachment), is_for_own, "{attachment}");
+            for its_base in [name.to_owned(), second_base(name, 12)] {
+                let attachment = hook.attachment(&its_base);
+                assert_eq!(device(&attachment), name);
+                assert_eq!(base(&attachment), its_base);
+                assert_eq!(is_own(&attachment), is_for_own, "{attachment}");
+            }
         }
     }
 

@@ -5,12 +5,17 @@
 //! the one in force; then each interface's link is moved to its new program. Nothing edits a map
 //! that a running program reads.
 
+mod attach;
 mod counters;
+mod holder;
 mod hook;
 mod link;
 mod object;
 mod pins;
+mod place;
+mod put;
 mod refusal;
+mod tcx;
 mod trial;
 
 use std::{fs, net::IpAddr, path::Path};
@@ -23,15 +28,18 @@ use firewall_common::{
     ledger::Role,
 };
 
+pub use attach::driver_says;
 pub use counters::{Events, Gaps, Hit, boot_time, service};
-pub use hook::{Hook, device, is_own};
+pub use hook::{Hook, base, device, is_own, second_base};
 pub use link::{Change, Link};
 pub use object::{Object, fill};
 use pins::Pins;
+pub use place::{Place, Placed};
+pub use tcx::{NO_TCX, kernel_has_tcx};
 pub use trial::Trial;
 
 pub use crate::sys::fill_array;
-use crate::{config::AttachMode, image::Image, sys};
+use crate::{config::AttachMode, image::Image, network::Network, sys};
 
 /// An interface that the new generation is to run on.
 #[derive(Clone, Debug)]
@@ -42,17 +50,19 @@ pub struct Interface {
     pub role: Role,
     /// Where on the device the program stands.
     pub hook: Hook,
-    /// How to attach if nothing is attached yet; `None` for those who never attach.
+    /// In the driver or behind it.
+    pub mode: AttachMode,
+    /// To what to attach if nothing is attached yet; `None` for those who never attach.
     pub attach: Option<Attach>,
 }
 
-/// How to attach.
+/// To what to attach.
 #[derive(Clone, Copy, Debug)]
 pub struct Attach {
     /// Index of the device.
     pub index: u32,
-    /// In the driver or behind it.
-    pub mode: AttachMode,
+    /// Whether it is attached in another mode than is wanted: that cannot be changed, only made anew.
+    pub renew: bool,
 }
 
 /// The pinned state of one filter.
@@ -153,16 +163,24 @@ impl Dataplane {
         Ok(programs)
     }
 
+    /// What stands in the way of an attachment that is new goes first.
     fn put_in_force(
         &self,
         mut programs: Vec<Ebpf>,
         interfaces: &[Interface],
     ) -> Result<Vec<(String, Change)>> {
         let mut done: Vec<(Option<Link>, String, Change)> = Vec::new();
+        for link in self.in_the_way(interfaces)? {
+            if let Err(error) = link::remove(&self.pins, &link.interface) {
+                return Err(self.put_back(done, error));
+            }
+            let name = link.interface.clone();
+            done.push((Some(link), name, Change::TakenOff));
+        }
         for (ebpf, interface) in programs.iter_mut().zip(interfaces) {
             let result = link::find(&self.pins, &interface.name).and_then(|existing| {
                 let program = object::program_mut(ebpf, interface.hook)?;
-                let change = link::put(&self.pins, program, interface, existing.as_ref())?;
+                let change = self.put(program, interface, existing.as_ref())?;
                 Ok((existing, change))
             });
             match result {
@@ -176,6 +194,28 @@ impl Dataplane {
             .collect())
     }
 
+    /// Attachments that nobody wants any more to devices that stand on one that is to be attached to: the
+    /// kernel takes no program below another (`dev_xdp_attach`, net/core/dev.c).
+    fn in_the_way(&self, interfaces: &[Interface]) -> Result<Vec<Link>> {
+        let to_attach = interfaces.iter().filter_map(|it| it.attach);
+        let is_wanted = |link: &Link| interfaces.iter().any(|it| it.name == link.interface);
+        let mut others = self.links()?;
+        others.retain(|link| link.index != 0 && !link.tcx && !is_wanted(link));
+        if others.is_empty() {
+            return Ok(others);
+        }
+        let network = Network::read()?;
+        let below: Vec<_> = to_attach
+            .filter_map(|attach| network.by_index(attach.index))
+            .collect();
+        let is_above = |link: &Link| {
+            let mut above = below.iter().flat_map(|device| network.above(device));
+            above.any(|upper| upper.index == link.index && link.runs_on(upper))
+        };
+        others.retain(is_above);
+        Ok(others)
+    }
+
     /// Undoes what was done before `error`, and says what could not be undone.
     fn put_back(
         &self,
@@ -183,10 +223,13 @@ impl Dataplane {
         mut error: anyhow::Error,
     ) -> anyhow::Error {
         for (before, name, change) in done.into_iter().rev() {
-            let undone = match (before, change) {
+            let undone = match (before.filter(|link| link.index != 0), change) {
                 (_, Change::Gone) => Ok(()),
                 (Some(link), Change::Moved) => self.move_back(&link),
-                _ => link::remove(&self.pins, &name),
+                (Some(link), Change::TakenOff) => self.attach_again(&link).map(|_| ()),
+                (before, _) => link::remove(&self.pins, &name).and_then(|()| {
+                    before.map_or(Ok(()), |link| self.attach_again(&link).map(|_| ()))
+                }),
             };
             if let Err(failure) = undone {
                 error = error.context(format!("{name} could not be put back either: {failure:#}"));
@@ -196,19 +239,17 @@ impl Dataplane {
     }
 
     fn move_back(&self, link: &Link) -> Result<()> {
-        let generation = self.generation_of(link)?.with_context(|| {
+        let generation = self.generation_before(link)?;
+        self.move_to(link, generation).map(|_| ())
+    }
+
+    fn generation_before(&self, link: &Link) -> Result<u32> {
+        self.generation_of(link)?.with_context(|| {
             format!(
                 "the generation that {} ran is no longer pinned",
                 link.interface
             )
-        })?;
-        self.move_to(link, generation).map(|_| ())
-    }
-
-    /// Moves one attachment to a generation that is already loaded.
-    pub fn move_to(&self, link: &Link, generation: u32) -> Result<Change> {
-        let program = pins::open(&self.pins.program(generation, &link.interface))?;
-        link::replace(&self.pins, program, link)
+        })
     }
 
     /// Whether generation `number` has a program for `interface`.

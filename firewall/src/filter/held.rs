@@ -101,7 +101,7 @@ impl<'a> Held<'a> {
     /// The interfaces that are attached, each as it was when it was.
     pub fn attached_interfaces(&self, before: Option<&Record>) -> Result<Vec<Interface>> {
         let links = self.filter.dataplane.links()?;
-        let interface = |link: Link| attached(link.interface, before);
+        let interface = |link: Link| attached(link.interface, before, self.config());
         Ok(links.into_iter().map(interface).collect())
     }
 
@@ -185,7 +185,7 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// Whether each interface has an attachment to its own device.
+    /// Whether each interface has an attachment to its own device, in the mode that is wanted.
     fn all_run(&self, interfaces: &[Interface]) -> Result<bool> {
         let links = self.filter.dataplane.links()?;
         let runs = |interface: &Interface| {
@@ -194,7 +194,7 @@ impl<'a> Held<'a> {
                     && link.index != 0
                     && interface
                         .attach
-                        .is_none_or(|attach| attach.index == link.index)
+                        .is_none_or(|attach| attach.index == link.index && !attach.renew)
             })
         };
         Ok(links.len() == interfaces.len() && interfaces.iter().all(runs))

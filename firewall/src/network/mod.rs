@@ -1,16 +1,20 @@
 //! What the machine's network looks like: devices, addresses, gateways. Read over netlink, since
 //! `/sys/class/net` shows the namespace that sysfs was mounted in and not the one we are in.
 
+mod pppoe;
 mod read;
+mod roles;
 mod select;
+mod stack;
 
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, anyhow};
-use firewall_common::ledger::Role;
 use ipnet::IpNet;
 
 pub use read::watch;
+pub use roles::Asked;
+pub use stack::Hindrance;
 
 /// What the packets of a device start with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +69,8 @@ pub struct Network {
     pub gateways: Vec<IpAddr>,
     /// Indexes of the devices that carry a default route.
     pub default_route_devices: Vec<u32>,
+    /// Names of the devices that carry a PPPoE session of the kernel.
+    pub pppoe_carriers: Vec<String>,
 }
 
 impl Network {
@@ -98,53 +104,4 @@ impl Network {
             )),
         }
     }
-
-    fn by_index(&self, index: Option<u32>) -> Option<&Device> {
-        self.devices
-            .iter()
-            .find(|device| Some(device.index) == index)
-    }
-
-    /// Where an interface looks to: outside if the configuration says so, or if the interface or a
-    /// device stacked on it carries a default route; else inside. Unknown where no interface of
-    /// `attached` looks outside.
-    pub fn role(&self, name: &str, attached: &[String], outside: &[String]) -> Role {
-        let is_outside = |name: &str| {
-            outside.iter().any(|other| other == name)
-                || (outside.is_empty() && self.carries_default_route(name))
-        };
-        if !attached.iter().any(|name| is_outside(name)) || attached.len() == 1 {
-            return Role::Unknown;
-        }
-        if is_outside(name) {
-            Role::Outside
-        } else {
-            Role::Inside
-        }
-    }
-
-    fn carries_default_route(&self, name: &str) -> bool {
-        let Some(device) = self.device(name) else {
-            return false;
-        };
-        self.default_route_devices.contains(&device.index)
-            || self
-                .stacked_on(device.index)
-                .any(|upper| self.carries_default_route(&upper.name))
-    }
-
-    fn stacked_on(&self, index: u32) -> impl Iterator<Item = &Device> {
-        let controller = self
-            .by_index(Some(index))
-            .and_then(|device| device.controller);
-        self.devices
-            .iter()
-            .filter(move |upper| upper.lower == Some(index) || Some(upper.index) == controller)
-    }
-}
-
-/// Kernel's number of the XDP program on a device, whoever put it there.
-pub fn attached_program(index: u32) -> Option<u32> {
-    let network = Network::read().ok()?;
-    Some(network.by_index(Some(index))?.xdp?.program)
 }

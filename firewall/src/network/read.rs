@@ -16,7 +16,7 @@ use netlink_packet_route::{
 use rtnetlink::{Handle, MulticastGroup, RouteMessageBuilder, new_connection};
 use tokio::sync::mpsc;
 
-use super::{Device, LinkLayer, Network, Xdp};
+use super::{Device, LinkLayer, Network, Xdp, pppoe};
 
 /// Kinds of device that stand on the one that `IFLA_LINK` names; for others (veth, tunnels) it
 /// names a peer.
@@ -44,6 +44,7 @@ async fn read() -> Result<Network> {
     let task = tokio::spawn(connection);
     let mut network = Network {
         devices: devices(&handle).await?,
+        pppoe_carriers: pppoe::carriers(),
         ..Network::default()
     };
     add_addresses(&handle, &mut network.devices).await?;

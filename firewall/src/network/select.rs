@@ -1,166 +1,148 @@
 //! Which interfaces to attach to when nobody says: pure, a table in its test.
 
+use std::{collections::BTreeSet, net::IpAddr};
+
 use super::{Device, LinkLayer, Network};
 
 /// Kinds of device that stand for containers and virtual machines: their traffic crosses a bridge
 /// or a physical port, and is judged there.
 const OTHERS: [&str; 4] = ["veth", "tun", "dummy", "ifb"];
 
+/// Kinds of device that lead out of this machine: a physical port, which has none, and ports joined.
+const LEADING_OUT: [&str; 3] = ["", "bond", "team"];
+
 impl Network {
-    /// Physical ports and bridges that carry an address, or a stacked device that does: each once,
-    /// in the order of their indexes.
-    pub fn select(&self) -> Vec<String> {
-        let mut chosen: Vec<&Device> = Vec::new();
-        for device in &self.devices {
-            if !device.up || device.addresses.is_empty() || OTHERS.contains(&device.kind.as_str()) {
+    /// What to attach to, in the order of the indexes: what is attached already (these indexes) stays,
+    /// also without an address; but what stands on ports that judge all of its traffic and more makes
+    /// way for them, if all of them can have a program and it is none of `staying`.
+    pub fn choose(&self, attached: &[u32], staying: &BTreeSet<u32>) -> Vec<&Device> {
+        let mut chosen = self.select();
+        for device in attached.iter().filter_map(|&index| self.by_index(index)) {
+            let is_there = chosen.iter().any(|it| it.index == device.index);
+            let stays = staying.contains(&device.index);
+            if is_there || (!stays && self.makes_way(device, &chosen, attached)) {
                 continue;
             }
-            let port = self.physical(device);
-            if port.link_layer == LinkLayer::Ethernet && !chosen.contains(&port) {
-                chosen.push(port);
-            }
+            chosen.retain(|other| !self.are_stacked(device, other));
+            chosen.push(device);
         }
         chosen.sort_by_key(|device| device.index);
         chosen
-            .into_iter()
-            .map(|device| device.name.clone())
-            .collect()
+    }
+
+    /// Physical ports and bridges that carry traffic of ours, or a stacked device that does: each once.
+    fn select(&self) -> Vec<&Device> {
+        let mut chosen: Vec<&Device> = Vec::new();
+        let counting = || self.devices.iter().filter(|device| self.counts(device));
+        for port in counting().flat_map(|device| self.judging(device)) {
+            if is_ethernet(port) && !chosen.contains(&port) {
+                chosen.push(port);
+            }
+        }
+        let below: Vec<u32> = counting().filter_map(|device| device.lower).collect();
+        self.without_doubles(chosen, &below)
+    }
+
+    /// Leaves out ports of a bridge or bond that is chosen itself, and bridges of which a port has to be
+    /// chosen, since devices of ours (`below` has what they stand on) stand on it beside the bridge.
+    fn without_doubles<'a>(&'a self, chosen: Vec<&'a Device>, below: &[u32]) -> Vec<&'a Device> {
+        let is_needed = |port: &&Device| below.contains(&port.index);
+        let (bridges, mut left): (Vec<&Device>, Vec<&Device>) = chosen
+            .iter()
+            .partition(|device| self.ports(device).any(|port| is_needed(&port)));
+        for port in bridges.iter().flat_map(|bridge| self.ports(bridge)) {
+            let port = self.physical(port);
+            if leads_out(port) && !left.contains(&port) {
+                left.push(port);
+            }
+        }
+        let is_double = |port: &Device| {
+            let controller = port.controller;
+            !is_needed(&port) && left.iter().any(|it| Some(it.index) == controller)
+        };
+        let doubles: Vec<u32> = left
+            .iter()
+            .filter(|port| is_double(port))
+            .map(|port| port.index)
+            .collect();
+        left.retain(|port| !doubles.contains(&port.index));
+        left
+    }
+
+    /// Whether the traffic of `device` is to be judged: every device of ours that is up has an address
+    /// beyond its own wire, or carries the default route or a PPPoE session; a bridge of physical ports
+    /// forwards without any.
+    fn counts(&self, device: &Device) -> bool {
+        let address = |ip: &IpAddr| match ip {
+            IpAddr::V4(ip) => !ip.is_link_local(),
+            IpAddr::V6(ip) => !ip.is_unicast_link_local(),
+        };
+        device.up
+            && !OTHERS.contains(&device.kind.as_str())
+            && (device.addresses.iter().any(|it| address(&it.addr()))
+                || self.default_route_devices.contains(&device.index)
+                || self.pppoe_carriers.contains(&device.name)
+                || self.physical_ports(device).is_some())
+    }
+
+    /// Where the traffic of `device` is judged.
+    fn judging<'a>(&'a self, device: &'a Device) -> Vec<&'a Device> {
+        let port = self.physical(device);
+        self.physical_ports(port).unwrap_or_else(|| vec![port])
+    }
+
+    /// The ports that are judged instead of a bridge: what is bridged between them, a program on the
+    /// bridge itself does not see. `None` unless they are two or more, and all lead out: the ports of
+    /// virtual machines come and go.
+    pub fn physical_ports(&self, bridge: &Device) -> Option<Vec<&Device>> {
+        let ports: Vec<&Device> = match bridge.kind.as_str() {
+            "bridge" => self.ports(bridge).map(|port| self.physical(port)).collect(),
+            _ => return None,
+        };
+        (ports.len() > 1 && ports.iter().all(|port| leads_out(port))).then_some(ports)
     }
 
     /// Goes down from VLAN and macvlan devices to what carries them.
-    fn physical<'a>(&'a self, device: &'a Device) -> &'a Device {
-        match self.by_index(device.lower) {
+    pub fn physical<'a>(&'a self, device: &'a Device) -> &'a Device {
+        match device.lower.and_then(|index| self.by_index(index)) {
             Some(lower) => self.physical(lower),
             None => device,
         }
     }
+
+    /// Whether `device`, which is attached, stands on chosen ports that judge its traffic, and all of them
+    /// can have a program once it has none.
+    fn makes_way(&self, device: &Device, chosen: &[&Device], attached: &[u32]) -> bool {
+        let ports = self.judging(device);
+        ports.iter().all(|port| {
+            port.index != device.index
+                && chosen.contains(port)
+                && (attached.contains(&port.index) || self.can_have_program(port, device))
+        })
+    }
+
+    /// Whether `port` can have a program once `device` has none.
+    fn can_have_program(&self, port: &Device, device: &Device) -> bool {
+        let mut above = self.above(port);
+        port.xdp.is_none() && above.all(|upper| upper.xdp.is_none() || upper.index == device.index)
+    }
+
+    fn are_stacked(&self, one: &Device, other: &Device) -> bool {
+        let stands_on = |upper: &Device, lower: &Device| {
+            let mut above = self.above(lower);
+            above.any(|device| device.index == upper.index)
+        };
+        stands_on(one, other) || stands_on(other, one)
+    }
+}
+
+fn is_ethernet(device: &Device) -> bool {
+    device.link_layer == LinkLayer::Ethernet
+}
+
+fn leads_out(port: &Device) -> bool {
+    is_ethernet(port) && LEADING_OUT.contains(&port.kind.as_str())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use firewall_common::ledger::Role;
-
-    fn device(index: u32, name: &str, kind: &str) -> Device {
-        Device {
-            index,
-            name: name.into(),
-            kind: kind.into(),
-            link_layer: LinkLayer::Ethernet,
-            up: true,
-            addresses: vec!["192.0.2.1/24".parse().unwrap()],
-            ..Device::default()
-        }
-    }
-
-    fn network(devices: Vec<Device>) -> Network {
-        Network {
-            devices,
-            ..Network::default()
-        }
-    }
-
-    #[test]
-    fn ports_that_are_up_and_have_an_address_are_chosen() {
-        let idle = Device {
-            addresses: vec![],
-            ..device(3, "eth2", "")
-        };
-        let down = Device {
-            up: false,
-            ..device(4, "eth3", "")
-        };
-        let network = network(vec![
-            device(1, "eth0", ""),
-            device(2, "eth1", ""),
-            idle,
-            down,
-        ]);
-        assert_eq!(network.select(), ["eth0", "eth1"]);
-    }
-
-    #[test]
-    fn two_vlans_on_one_port_choose_the_port_once() {
-        let port = Device {
-            addresses: vec![],
-            ..device(1, "eth0", "")
-        };
-        let ten = Device {
-            lower: Some(1),
-            ..device(2, "eth0.10", "vlan")
-        };
-        let twenty = Device {
-            lower: Some(1),
-            ..device(3, "eth0.20", "vlan")
-        };
-        assert_eq!(network(vec![port, ten, twenty]).select(), ["eth0"]);
-    }
-
-    #[test]
-    fn a_bridge_is_chosen_itself_and_its_ports_are_not() {
-        let port = Device {
-            addresses: vec![],
-            controller: Some(2),
-            ..device(1, "eth0", "")
-        };
-        assert_eq!(
-            network(vec![port, device(2, "br0", "bridge")]).select(),
-            ["br0"]
-        );
-    }
-
-    #[test]
-    fn loopback_tunnels_and_containers_are_not_chosen() {
-        let loopback = Device {
-            link_layer: LinkLayer::Other,
-            ..device(1, "lo", "")
-        };
-        let tunnel = Device {
-            link_layer: LinkLayer::Ip,
-            ..device(2, "wg0", "wireguard")
-        };
-        let container = device(3, "veth1a2b", "veth");
-        assert!(
-            network(vec![loopback, tunnel, container])
-                .select()
-                .is_empty()
-        );
-    }
-
-    #[test]
-    fn the_port_under_a_vlan_with_the_default_route_looks_outside() {
-        let vlan = Device {
-            lower: Some(1),
-            ..device(3, "eth0.10", "vlan")
-        };
-        let mut network = network(vec![device(1, "eth0", ""), device(2, "eth1", ""), vlan]);
-        network.default_route_devices = vec![3];
-        let attached = ["eth0".to_owned(), "eth1".to_owned()];
-        assert_eq!(network.role("eth0", &attached, &[]), Role::Outside);
-        assert_eq!(network.role("eth1", &attached, &[]), Role::Inside);
-    }
-
-    #[test]
-    fn the_configuration_beats_the_default_route() {
-        let mut network = network(vec![device(1, "eth0", ""), device(2, "eth1", "")]);
-        network.default_route_devices = vec![1];
-        let attached = ["eth0".to_owned(), "eth1".to_owned()];
-        assert_eq!(
-            network.role("eth0", &attached, &["eth1".into()]),
-            Role::Inside
-        );
-        assert_eq!(
-            network.role("eth1", &attached, &["eth1".into()]),
-            Role::Outside
-        );
-    }
-
-    #[test]
-    fn callers_cannot_be_told_apart_without_an_outside_or_on_one_port() {
-        let mut network = network(vec![device(1, "eth0", ""), device(2, "eth1", "")]);
-        let both = ["eth0".to_owned(), "eth1".to_owned()];
-        assert_eq!(network.role("eth0", &both, &[]), Role::Unknown);
-        network.default_route_devices = vec![1];
-        assert_eq!(network.role("eth0", &both[..1], &[]), Role::Unknown);
-    }
-}
+mod tests;

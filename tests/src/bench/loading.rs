@@ -176,9 +176,10 @@ fn swap(plan: &Plan, report: &mut Report) -> Result<()> {
         name: FILTERED.to_owned(),
         role: Role::Outside,
         hook: Hook::Xdp,
+        mode: firewall::config::AttachMode::Native,
         attach: Some(Attach {
             index: scene.filtered()?,
-            mode: firewall::config::AttachMode::Native,
+            renew: false,
         }),
     }];
     let image = Image::compile(&Ruleset::default())?;

@@ -39,6 +39,10 @@ fn another_program_on_an_interface_is_named_and_nothing_is_replaced() {
         id.unwrap()
     );
     assert!(said.stderr.contains(&named), "{}", said.stderr);
+    // What a link holds, 'ip link set eth1 xdp off' does not take off.
+    let holder = format!("process {} (namespaces", std::process::id());
+    let way = said.stderr.split("bpftool link detach id ").nth(1).unwrap();
+    assert!(way.contains(&holder), "{way}");
     // The other interface, which came first, is put back.
     assert_eq!((scene.xdp("eth0"), scene.xdp("eth1")), (None, id));
     assert!(scene.dataplane().generations().unwrap().is_empty());

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attach;
 mod attention;
+mod bridges;
 mod cache;
 mod collections;
 mod decisions;
@@ -15,6 +17,7 @@ mod kernel;
 mod limits;
 mod mistakes;
 mod modes;
+mod moving;
 mod names;
 mod newer;
 mod own_traffic;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tests::{frame::udp, lab::Lab, probe::NOBODY, skip_unless};
+use tests::{frame::udp, lab::Lab, probe::NOBODY, refusing::Refused, skip_unless};
 
 use super::scene::{BOTH, Scene};
 
@@ -228,4 +228,50 @@ fn what_the_gateway_sends_into_a_tunnel_is_judged() {
             break;
         }
     }
+}
+
+#[test]
+fn without_tcx_all_else_is_in_force_and_that_is_said() {
+    skip_unless!("without_tcx_all_else_is_in_force_and_that_is_said", Netns);
+    let refused = [Refused::Tcx];
+    let scene = Scene::new(&format!("{OWN}interfaces = ['eth1', 'eth0', '{TUNNEL}']\n"));
+    let _tunnel = tunnel(&scene.lab);
+    let mut daemon = scene.start_refused(&refused);
+    daemon
+        .wait_for(&format!("what comes in by {TUNNEL} is not judged"))
+        .unwrap();
+    assert!(
+        daemon
+            .said()
+            .join("\n")
+            .contains("what this machine itself sends is not judged")
+    );
+    assert_eq!(scene.dataplane().links().unwrap().len(), 2);
+    assert!(scene.xdp("eth0").is_some() && scene.xdp("eth1").is_some());
+    scene.done(&["block", BAD[0]]);
+    let said = scene.run_refused(&refused, &["status"]);
+    assert_eq!(said.code, 1, "{}", said.stdout);
+    assert!(
+        said.stdout.starts_with("enforcing; 2 troubles:\n"),
+        "{}",
+        said.stdout
+    );
+    let brought = "this kernel has no TCX, which Linux has since 6.6 (CONFIG_NET_XGRESS)";
+    assert_eq!(said.stdout.matches(brought).count(), 2, "{}", said.stdout);
+    // A reload does not promise what no run can do.
+    let said = scene.run_refused(&refused, &["reload"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(
+        said.stderr
+            .contains("what this machine itself sends is not judged"),
+        "{}",
+        said.stderr
+    );
+    // Its look is over without trying in vain.
+    daemon.wait_for("configuration read again").unwrap();
+    assert!(
+        !daemon.said().join("\n").contains("ERROR"),
+        "{:?}",
+        daemon.said()
+    );
 }

@@ -13,6 +13,7 @@ use tests::{
     lab::Lab,
     probe::Probe,
     product::{Daemon, Product, Said, binary},
+    refusing::Refused,
 };
 
 /// Both ports of the gateway.
@@ -74,6 +75,20 @@ impl Scene {
 
     pub fn start(&self) -> Daemon {
         self.product.start(&self.lab.gateway).unwrap()
+    }
+
+    /// Starts `run` on a kernel that refuses.
+    pub fn start_refused(&self, refused: &[Refused]) -> Daemon {
+        let gateway = &self.lab.gateway;
+        self.product.start_refused(gateway, refused).unwrap()
+    }
+
+    /// Runs a command on a kernel that refuses.
+    pub fn run_refused(&self, refused: &[Refused], arguments: &[&str]) -> Said {
+        let gateway = &self.lab.gateway;
+        self.product
+            .run_refused(gateway, refused, arguments)
+            .unwrap()
     }
 
     /// Runs a command on the gateway.

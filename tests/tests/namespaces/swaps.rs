@@ -8,6 +8,7 @@ use std::{
 };
 
 use firewall::{
+    config::AttachMode,
     dataplane::{Hook, Interface, Object},
     image::Image,
     ruleset::Wish,
@@ -141,6 +142,7 @@ pub fn swap(scene: &Scene, swaps: u64, mut between: impl FnMut(u32)) {
         name: name.to_owned(),
         role: Role::Unknown,
         hook: Hook::Xdp,
+        mode: AttachMode::Auto,
         attach: None,
     });
     let always = ALWAYS.map(|address| ("local", Wish::Drop, address));
@@ -263,6 +265,7 @@ fn half_install(scene: &Scene, old: u32) {
         name: name.to_owned(),
         role: Role::Unknown,
         hook: Hook::Xdp,
+        mode: AttachMode::Auto,
         attach: None,
     });
     let image = Image::compile(&ruleset(&[("local", Wish::Drop, "203.0.113.7/32")])).unwrap();

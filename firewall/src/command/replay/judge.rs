@@ -15,6 +15,7 @@ use firewall_ebpf::{
 use rustix::mount::{UnmountFlags, unmount};
 
 use crate::{
+    config::AttachMode,
     dataplane::{Dataplane, Hook, Interface, Trial},
     image::Image,
 };
@@ -91,6 +92,7 @@ impl Kernel {
             name: "replay".to_owned(),
             role: Role::Unknown,
             hook: Hook::Xdp,
+            mode: AttachMode::Auto,
             attach: None,
         };
         let trial = dataplane.try_out(1, image, interface)?;

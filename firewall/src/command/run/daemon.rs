@@ -16,17 +16,22 @@ use tracing::{error, info, warn};
 use super::{
     feeds::{Schedule, remember},
     sightings::Sightings,
-    wanted::{self, Missing},
+    targets::Targets,
+    wanted::Missing,
     watch,
 };
 use crate::{
     cli::{Options, Run},
-    command::{advice::advice, report, table},
+    command::{
+        advice::advice,
+        coverage::{Scene, remarks},
+        report, table,
+    },
     config::Config,
-    dataplane::{self, Events, Object},
-    filter::{Filter, Known, Outcome, Wanted},
+    dataplane::{Events, Object, kernel_has_tcx},
+    filter::{Filter, Known, Outcome},
     inputs::read_lists,
-    network::{self, Network},
+    network,
     protected::Protected,
     record::Record,
     sys::readable,
@@ -47,7 +52,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// A live `run`. It holds no state that is not in files or maps.
 pub struct Daemon {
     options: Options,
-    arguments: Run,
     filter: Filter,
     schedule: Schedule,
     sightings: Sightings,
@@ -55,6 +59,10 @@ pub struct Daemon {
     looked: Instant,
     /// The last time that sums of the ledger were written down.
     kept: Instant,
+    /// What it attaches to.
+    targets: Targets,
+    /// What was said of that the last time.
+    covered: Vec<String>,
     /// Servers that feeds came from since the start.
     feed_hosts: Vec<Protected>,
     /// Readers of the kernel program's own log.
@@ -66,7 +74,8 @@ impl Daemon {
     pub fn new(options: Options, filter: Filter, arguments: Run) -> Self {
         Self {
             options,
-            arguments,
+            targets: Targets::new(arguments.interface),
+            covered: Vec::new(),
             filter,
             schedule: Schedule::default(),
             sightings: Sightings::default(),
@@ -84,12 +93,11 @@ impl Daemon {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut network = network::watch()?;
         let mut folder = watch::folder(self.filter.state.root())?;
-        let outcome = self
-            .filter
-            .enforce(self.wanted(Missing::IsAnError)?, Known::default())?;
+        let outcome = self.put_in_force(Missing::IsAnError)?;
         self.installed(&outcome);
         self.adopted(&outcome)?;
         self.advise()?;
+        self.say_coverage();
         let mut events = readable(self.filter.dataplane.events()?)?;
         let mut look = self.next_look();
         loop {
@@ -133,16 +141,32 @@ impl Daemon {
         if let Some(config) = self.filter.config.newer(&self.filter.state.configuration()) {
             self.adopt(config);
         }
-        let wanted = self.wanted(Missing::IsLeftOut);
+        match self.put_in_force(Missing::IsLeftOut) {
+            Ok(outcome) => self.installed(&outcome),
+            Err(failure) => error!("{failure:#}"),
+        }
+        self.say_coverage();
+    }
+
+    /// Where a bridge cannot make way for its ports, it is put in force as it is.
+    fn put_in_force(&mut self, missing: Missing) -> Result<Outcome> {
+        let result = self.try_in_force(missing);
+        match result {
+            Err(failure) if self.targets.stay(&self.filter)? => {
+                warn!("what is attached to a bridge stays there: {failure:#}");
+                self.try_in_force(missing)
+            }
+            other => other,
+        }
+    }
+
+    fn try_in_force(&self, missing: Missing) -> Result<Outcome> {
+        let wanted = self.targets.wanted(&self.filter, missing)?;
         let known = Known {
             protected: &self.feed_hosts,
             copies: Vec::new(),
         };
-        let result = wanted.and_then(|wanted| self.filter.enforce(wanted, known));
-        match result {
-            Ok(outcome) => self.installed(&outcome),
-            Err(failure) => error!("{failure:#}"),
-        }
+        self.filter.enforce(wanted, known)
     }
 
     fn installed(&mut self, outcome: &Outcome) {
@@ -172,51 +196,36 @@ impl Daemon {
     fn advise(&self) -> Result<()> {
         self.advise_on_configuration();
         if let Some(record) = self.filter.in_force()? {
-            for text in advice(&record, &Network::read()?) {
+            let (network, placed) = self.filter.dataplane.placed()?;
+            for text in advice(&record, &network, &placed) {
                 warn!("{text}");
             }
         }
         Ok(())
     }
 
+    /// Says what is judged otherwise than the configuration reads, once when it comes up.
+    fn say_coverage(&mut self) {
+        let (network, placed) = match self.filter.dataplane.placed() {
+            Ok(seen) => seen,
+            Err(failure) => return warn!("{failure:#}"),
+        };
+        let scene = Scene {
+            config: &self.filter.config,
+            network: &network,
+            placed: &placed,
+            tcx: kernel_has_tcx(),
+        };
+        let now: Vec<String> = remarks(&scene).into_iter().map(|it| it.text).collect();
+        let new = now.iter().filter(|text| !self.covered.contains(text));
+        new.for_each(|text| warn!("{text}"));
+        self.covered = now;
+    }
+
     fn advise_on_configuration(&self) {
         for text in self.filter.config.notices() {
             warn!("{text}");
         }
-    }
-
-    /// Which interfaces are to enforce, by what the network looks like now.
-    fn wanted(&self, missing: Missing) -> Result<Wanted> {
-        let network = Network::read()?;
-        let config = &self.filter.config;
-        let names = match (
-            self.arguments.interface.as_slice(),
-            config.interfaces.as_slice(),
-        ) {
-            ([], []) => self.chosen(&network)?,
-            ([], configured) => configured.to_vec(),
-            (given, _) => given.to_vec(),
-        };
-        if names.is_empty() {
-            anyhow::bail!(
-                "no port or bridge is up and has an address (virtual devices such as veth and tun \
-                 are not chosen); name one with --interface or 'interfaces' in the configuration"
-            );
-        }
-        wanted::interfaces(&network, &names, config, missing).map(Wanted::Exactly)
-    }
-
-    /// What to attach to when nobody says. What is attached stays: an address that a lease took away
-    /// for a moment must not take the filter away.
-    fn chosen(&self, network: &Network) -> Result<Vec<String>> {
-        let mut names = network.select();
-        for link in self.filter.attached()? {
-            let device = dataplane::device(&link.interface);
-            if !names.iter().any(|name| name == device) {
-                names.push(device.to_owned());
-            }
-        }
-        Ok(names)
     }
 
     /// Reads the configuration again; a bad one changes nothing.
@@ -236,7 +245,7 @@ impl Daemon {
     /// one, and nothing is taken off for it.
     fn adopt(&mut self, config: Config) -> bool {
         let before = std::mem::replace(&mut self.filter.config, config);
-        if let Err(failure) = self.wanted(Missing::IsAnError) {
+        if let Err(failure) = self.targets.wanted(&self.filter, Missing::IsAnError) {
             self.filter.config = before;
             error!("the configuration before stays in use: {failure:#}");
             return false;

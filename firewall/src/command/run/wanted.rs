@@ -1,12 +1,15 @@
 //! Which attachments the configuration asks for on this network. Pure.
 
-use anyhow::Result;
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
 use firewall_common::ledger::Role;
 
 use crate::{
-    config::Config,
-    dataplane::{Attach, Hook, Interface},
-    network::{LinkLayer, Network},
+    config::{AttachMode, Config},
+    dataplane::{Attach, Hook, Interface, Place, Placed, base, device, is_own, second_base},
+    network::{Asked, Device, LinkLayer, Network},
+    record::{Record, attached},
 };
 
 /// What a configured interface that is not there means.
@@ -18,117 +21,199 @@ pub enum Missing {
     IsLeftOut,
 }
 
+/// What there is.
+#[derive(Clone, Copy)]
+pub struct Present<'a> {
+    /// Devices, addresses and routes.
+    pub network: &'a Network,
+    /// What is attached, and where.
+    pub placed: &'a [Placed],
+    /// What is in force.
+    pub before: Option<&'a Record>,
+    /// Whether the kernel has TCX.
+    pub tcx: bool,
+    /// Indexes of devices whose driver runs no program though it took one.
+    pub blind: &'a BTreeSet<u32>,
+}
+
 /// The attachments to the devices of these names: one for what each receives, and one for what this
-/// machine sends over those that do not look inside, if that is asked for.
+/// machine sends over those that do not look inside, if that is asked for. What is attached under a name
+/// stays where it is though the device has another name by now.
 pub fn interfaces(
-    network: &Network,
+    present: &Present,
     names: &[String],
     config: &Config,
     missing: Missing,
 ) -> Result<Vec<Interface>> {
-    let mut interfaces = Vec::new();
+    let mut ports: Vec<Asked> = Vec::new();
     for name in names {
-        let device = match network.attachable(name) {
-            Ok(device) => device,
-            Err(error) if missing == Missing::IsAnError => return Err(error),
-            Err(_) => continue,
-        };
-        let role = network.role(name, names, &config.outside);
-        let ethernet = device.link_layer == LinkLayer::Ethernet;
-        let mut hooks = vec![Hook::receiving(ethernet)];
-        if config.own_traffic && role != Role::Inside {
-            hooks.push(Hook::Egress { ethernet });
+        for device in devices(present, name, missing)? {
+            if !ports.iter().any(|port| port.device.index == device.index) {
+                ports.push(Asked { device, name });
+            }
         }
-        interfaces.extend(hooks.into_iter().map(|hook| Interface {
-            name: hook.attachment(name),
-            role,
-            hook,
-            attach: Some(Attach {
-                index: device.index,
-                mode: config.attach,
-            }),
-        }));
     }
+    check_stack(present, &mut ports, missing)?;
+    let roles = present.network.roles(&ports, &config.outside);
+    let mut interfaces = Vec::new();
+    for (port, role) in ports.iter().zip(roles) {
+        interfaces.extend(of_port(present, port, role, config));
+    }
+    interfaces.extend(elsewhere(present, names, config));
     Ok(interfaces)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::network::Device;
+/// The devices that `name` means: that of this name, and those that had it when they were attached.
+fn devices<'a>(
+    present: &Present<'a>,
+    name: &str,
+    missing: Missing,
+) -> Result<impl Iterator<Item = &'a Device> + use<'a>> {
+    let under_name = |it: &&Placed| device(&it.link.interface) == name && it.place != Place::Gone;
+    let followed: Vec<&Placed> = present.placed.iter().filter(under_name).collect();
+    let named = match present.network.attachable(name) {
+        Ok(device) if is_possible(present, device) => Some(device),
+        Err(error) if missing == Missing::IsAnError && followed.is_empty() => return Err(error),
+        Ok(_) | Err(_) => None,
+    };
+    let network = present.network;
+    let followed = followed.into_iter().filter_map(|it| it.device(network));
+    Ok(named.into_iter().chain(followed))
+}
 
-    fn network() -> Network {
-        let device = |index, name: &str, link_layer| Device {
-            index,
-            name: name.to_owned(),
-            link_layer,
-            ..Device::default()
+/// A device without Ethernet header needs TCX.
+fn is_possible(present: &Present, device: &Device) -> bool {
+    present.tcx || device.link_layer == LinkLayer::Ethernet
+}
+
+/// The kernel takes no program on a port of a bridge or bond that has one. A live run leaves out what is
+/// not attached yet.
+fn check_stack(present: &Present, ports: &mut Vec<Asked>, missing: Missing) -> Result<()> {
+    let network = present.network;
+    let Some((port, controller)) = pair(ports) else {
+        return Ok(());
+    };
+    if missing == Missing::IsLeftOut {
+        let devices = || present.placed.iter().filter_map(|it| it.device(network));
+        let left_out = match devices().any(|device| device == controller) {
+            true => port.index,
+            false => controller.index,
         };
-        Network {
-            devices: vec![
-                device(1, "lan0", LinkLayer::Ethernet),
-                device(2, "wan0", LinkLayer::Ethernet),
-                device(3, "wg0", LinkLayer::Ip),
-                device(4, "lo", LinkLayer::Other),
-            ],
-            default_route_devices: vec![2],
-            ..Network::default()
+        ports.retain(|it| it.device.index != left_out);
+        return check_stack(present, ports, missing);
+    }
+    bail!(
+        "{0} is a port of {1}, and the kernel takes no program on it beside one on {1}. Write {2} instead \
+         of both",
+        port.name,
+        controller.name,
+        instead(network, ports, controller)
+    )
+}
+
+/// A port, and the bridge or bond that it is a port of.
+fn pair<'a>(ports: &[Asked<'a>]) -> Option<(&'a Device, &'a Device)> {
+    let devices = || ports.iter().map(|port| port.device);
+    devices().find_map(|port| {
+        let controller = devices().find(|it| Some(it.index) == port.controller);
+        controller.map(|controller| (port, controller))
+    })
+}
+
+/// The key to write where a controller and a port of it are asked for: a bridge is judged best at its ports,
+/// a bond itself.
+fn instead(network: &Network, ports: &[Asked], controller: &Device) -> String {
+    let others = ports.iter().map(|it| it.device);
+    let mut names: Vec<&str> = others
+        .filter(|it| it.index != controller.index && it.controller != Some(controller.index))
+        .map(|it| it.name.as_str())
+        .collect();
+    match network.physical_ports(controller) {
+        Some(physical) => names.extend(physical.iter().map(|port| port.name.as_str())),
+        None => names.push(&controller.name),
+    }
+    format!("interfaces = {names:?}")
+}
+
+/// The attachments to one device.
+fn of_port<'a>(
+    present: &'a Present,
+    port: &Asked,
+    role: Role,
+    config: &'a Config,
+) -> impl Iterator<Item = Interface> + use<'a> {
+    let device = port.device;
+    let ethernet = device.link_layer == LinkLayer::Ethernet;
+    let mut hooks = vec![Hook::receiving(ethernet)];
+    if config.own_traffic && role != Role::Inside && present.tcx {
+        hooks.push(Hook::Egress { ethernet });
+    }
+    let its_base = base_of(present, device);
+    let mode = mode(present, port, config);
+    let index = device.index;
+    let native = device.xdp.map(|xdp| xdp.native);
+    hooks.into_iter().map(move |hook| {
+        let name = hook.attachment(&its_base);
+        let is_ours = hook == Hook::Xdp && is_here(present, &name);
+        let other = match mode {
+            AttachMode::Auto => false,
+            AttachMode::Native => native == Some(false),
+            AttachMode::Generic => native == Some(true),
+        };
+        Interface {
+            name,
+            role,
+            hook,
+            mode,
+            attach: Some(Attach {
+                index,
+                renew: is_ours && other,
+            }),
         }
-    }
+    })
+}
 
-    fn attachments(names: &[&str], own_traffic: bool) -> Vec<(String, Role, Hook)> {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let config = Config {
-            own_traffic,
-            ..Config::default()
-        };
-        interfaces(&network(), &names, &config, Missing::IsAnError)
-            .unwrap()
-            .into_iter()
-            .map(|interface| (interface.name, interface.role, interface.hook))
-            .collect()
-    }
+/// Whether there is an attachment of this name to a device in our network namespace.
+fn is_here(present: &Present, attachment: &str) -> bool {
+    let mut placed = present.placed.iter();
+    placed.any(|it| it.link.interface == attachment && it.place == Place::Here)
+}
 
-    #[test]
-    fn a_port_gets_xdp_and_a_tunnel_gets_tcx() {
-        assert_eq!(
-            attachments(&["lan0", "wan0", "wg0"], false),
-            [
-                ("lan0".to_owned(), Role::Inside, Hook::Xdp),
-                ("wan0".to_owned(), Role::Outside, Hook::Xdp),
-                ("wg0".to_owned(), Role::Inside, Hook::Ingress),
-            ]
-        );
-    }
-
-    #[test]
-    fn own_traffic_is_judged_where_it_leaves_to_the_outside_and_nowhere_else() {
-        let own = ("wan0:own".to_owned(), Role::Outside);
-        let found = attachments(&["lan0", "wan0"], true);
-        assert_eq!(found.len(), 3);
-        assert_eq!(found[2], (own.0, own.1, Hook::Egress { ethernet: true }));
-    }
-
-    #[test]
-    fn with_one_port_own_traffic_leaves_by_it() {
-        let found = attachments(&["wg0"], true);
-        let own = (
-            "wg0:own".to_owned(),
-            Role::Unknown,
-            Hook::Egress { ethernet: false },
-        );
-        assert_eq!(found[1], own);
-    }
-
-    #[test]
-    fn a_device_of_another_kind_is_refused_and_one_that_is_gone_is_left_out() {
-        let names = ["lo".to_owned(), "wan0".to_owned()];
-        let config = Config::default();
-        let Err(error) = interfaces(&network(), &names, &config, Missing::IsAnError) else {
-            panic!("loopback was taken");
-        };
-        assert!(error.to_string().contains("lo"), "{error}");
-        let left = interfaces(&network(), &names, &config, Missing::IsLeftOut).unwrap();
-        assert_eq!(left.len(), 1);
+/// In which mode a port is attached: as the configuration says, and where that leaves it open, behind a
+/// driver that runs no program.
+fn mode(present: &Present, port: &Asked, config: &Config) -> AttachMode {
+    match config.attach_of(&[port.name, &port.device.name]) {
+        AttachMode::Auto if present.blind.contains(&port.device.index) => AttachMode::Generic,
+        mode => mode,
     }
 }
+
+/// What the names of a device's attachments begin with: as they do where it has one, else its own name,
+/// unless a device that was called so before keeps that.
+fn base_of(present: &Present, device: &Device) -> String {
+    let live = || present.placed.iter().filter(|it| it.place != Place::Gone);
+    let of_device = |it: &&Placed| it.device(present.network) == Some(device);
+    if let Some(own) = live().find(of_device) {
+        return base(&own.link.interface).to_owned();
+    }
+    match live().any(|it| base(&it.link.interface) == device.name) {
+        true => second_base(&device.name, device.index),
+        false => device.name.clone(),
+    }
+}
+
+/// Attachments whose device is in another network namespace: they stay as they are.
+fn elsewhere(present: &Present, names: &[String], config: &Config) -> Vec<Interface> {
+    let of_name = |it: &&Placed| {
+        let attachment = &it.link.interface;
+        it.place == Place::Elsewhere
+            && names.iter().any(|name| name == device(attachment))
+            && (config.own_traffic || !is_own(attachment))
+    };
+    let left = present.placed.iter().filter(of_name);
+    left.map(|it| attached(it.link.interface.clone(), present.before, config))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

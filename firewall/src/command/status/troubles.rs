@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Interface;
+use super::interfaces::{Interface, NOT_ATTACHED, Seen};
 use crate::{
-    command::{advice, feeds::standing::Trouble, table},
+    command::{
+        advice,
+        coverage::{self, Scene},
+        feeds::standing::Trouble,
+        remark::Remark,
+        table,
+    },
     config::{Feed, Mode},
     feed::store::Meta,
     filter::Filter,
     inputs::Inputs,
-    network::Network,
     record::Record,
 };
 
@@ -19,43 +24,10 @@ use crate::{
 /// once, and each may take two minutes.
 const GRACE: Duration = Duration::from_mins(5);
 
-/// What the operator has to do about a remark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Weight {
-    /// The files are not in force everywhere.
-    Fault,
-    /// There is something else to look at.
-    Trouble,
-    /// It is worth knowing.
-    Note,
-}
-
-/// Something worth saying.
-pub(super) struct Remark {
-    pub(super) weight: Weight,
-    pub(super) text: String,
-}
-
-impl Remark {
-    fn fault(text: String) -> Self {
-        Self {
-            weight: Weight::Fault,
-            text,
-        }
-    }
-
-    fn note(text: String) -> Self {
-        Self {
-            weight: Weight::Note,
-            text,
-        }
-    }
-}
-
 /// What there is to say of the filter itself.
 pub(super) fn remarks(
     filter: &Filter,
-    (record, network): (Option<&Record>, Option<&Network>),
+    (record, seen): (Option<&Record>, &Seen),
     inputs: &Inputs,
     interfaces: &[Interface],
     now: Timestamp,
@@ -67,7 +39,7 @@ pub(super) fn remarks(
         .collect();
     if interfaces
         .iter()
-        .all(|interface| interface.state == "not attached")
+        .all(|interface| interface.state == NOT_ATTACHED)
     {
         let text = "nothing is attached; run 'firewall run'";
         remarks.push(Remark::fault(text.to_owned()));
@@ -75,15 +47,19 @@ pub(super) fn remarks(
     }
     let running = filter.state.running().is_some();
     if !running {
-        remarks.push(Remark {
-            weight: Weight::Trouble,
-            text:
-                "no 'firewall run' is live: feeds are not refreshed, and what ends stays in force; \
-                   start it"
-                    .to_owned(),
-        });
+        let text = "no 'firewall run' is live: feeds are not refreshed, and what ends stays in force; \
+                    start it";
+        remarks.push(Remark::trouble(text.to_owned()));
     }
     remarks.extend(not_attached(interfaces, running));
+    if let Some(network) = &seen.network {
+        remarks.extend(coverage::remarks(&Scene {
+            config: &filter.config,
+            network,
+            placed: &seen.placed,
+            tcx: seen.tcx,
+        }));
+    }
     match record {
         None => remarks.push(Remark::fault(
             "interfaces run different generations; 'firewall reload' brings them together".into(),
@@ -94,7 +70,10 @@ pub(super) fn remarks(
             }
             let shared = advice::shared(record).into_iter();
             let groups = filter.config.too_small_groups();
-            let advice = network.map(|network| advice::advice(record, network));
+            let advice = seen
+                .network
+                .as_ref()
+                .map(|network| advice::advice(record, network, &seen.placed));
             let notes = shared.chain(groups).chain(advice.into_iter().flatten());
             remarks.extend(notes.map(Remark::note));
         }
@@ -107,7 +86,7 @@ fn not_attached(interfaces: &[Interface], running: bool) -> impl Iterator<Item =
         true => "the live 'firewall run' attaches it once it is there",
         false => "'firewall run' attaches it",
     };
-    let others = interfaces.iter().filter(|it| it.state != "attached");
+    let others = interfaces.iter().filter(|it| !it.is_attached());
     others.map(move |Interface { name, state, .. }| {
         Remark::fault(format!("{name}: {state}; {what_to_do}"))
     })
@@ -175,10 +154,7 @@ pub(super) fn of_feed(
 /// protect lists are for, and no trouble.
 pub(super) fn of_feeds(feeds: &[super::Feed]) -> impl Iterator<Item = Remark> {
     let troubles = feeds.iter().filter_map(|it| it.trouble.clone());
-    let troubles = troubles.map(|text| Remark {
-        weight: Weight::Trouble,
-        text,
-    });
+    let troubles = troubles.map(Remark::trouble);
     let held = feeds.iter().filter(|it| it.held > 0).map(|it| {
         let entries = table::count(it.held, "entry");
         Remark::note(format!(
