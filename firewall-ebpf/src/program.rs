@@ -13,7 +13,7 @@ use aya_ebpf::bindings::{
 };
 use firewall_common::{
     class::{ClassId, NONE},
-    ledger::{Direction, LedgerEntry},
+    ledger::Direction,
     reason::{Reason, Verdict},
 };
 
@@ -22,7 +22,7 @@ use crate::{
     filter::{Classes, Decision, decide_listed, inside_sends, ledger_key},
     maps::{self, Generation},
     packet::{Addresses, Sender, Version},
-    record::{self, Hit, firewall_record},
+    record::{self, Seen, firewall_record},
     transport::Transport,
 };
 
@@ -131,7 +131,7 @@ pub fn judge_listed<C: PacketContext>(listed: ListedPacket<C>) -> u32 {
             maps::count_class(decision.class, listed.bytes);
         }
         if decision.reason.is_hit() {
-            record::write(hit(listed, addresses, transport, decision));
+            write_down(listed, addresses, transport, decision);
         }
     })
 }
@@ -161,33 +161,25 @@ pub fn decide_packet<C: PacketContext>(
 }
 
 #[inline(always)]
-fn hit<C: PacketContext>(
+fn write_down<C: PacketContext>(
     listed: ListedPacket<C>,
     addresses: &Addresses,
     transport: Transport,
     decision: &Decision,
-) -> Hit {
+) {
     let key = ledger_key(addresses, transport, decision.listed, maps::role());
     let sender = match Direction::from_raw(key.direction) {
         Some(direction) if inside_sends(direction, decision.listed) => listed.context.sender(),
         _ => Sender::default(),
     };
-    Hit {
-        key,
-        entry: LedgerEntry {
-            packets: 1,
-            bytes: listed.bytes,
-            first_seen: 0,
-            last_seen: 0,
-            generation: 0,
-            interface: listed.context.interface(),
-            class: decision.class,
-            mac: sender.mac,
-            vlan: sender.vlan,
-            reason: decision.reason as u16,
-            padding: [0; 2],
-        },
-    }
+    let seen = Seen {
+        class: decision.class,
+        reason: decision.reason,
+        interface: listed.context.interface(),
+        bytes: listed.bytes,
+        sender,
+    };
+    record::write(key, &seen);
 }
 
 macro_rules! judged {

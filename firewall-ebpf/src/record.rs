@@ -11,13 +11,17 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use firewall_common::{
+    class::ClassId,
     ledger::{Direction, Event, LEDGER_ENTRIES, LedgerCounter, LedgerEntry, LedgerKey},
     marks::{KNOWN, NEW, renews},
+    reason::Reason,
 };
 
 use crate::{
     maps::{EVENTS, LEDGER_INBOUND, LEDGER_OUTBOUND, count_ledger, generation},
-    marks, ration,
+    marks,
+    packet::Sender,
+    ration,
 };
 
 /// Of one copy of the program: the hit that this CPU is about to record.
@@ -33,13 +37,40 @@ pub struct Hit {
     pub entry: LedgerEntry,
 }
 
+/// What is known of a hit when it is decided about.
+pub struct Seen {
+    /// The class that matched.
+    pub class: ClassId,
+    /// What came of it.
+    pub reason: Reason,
+    /// Interface index.
+    pub interface: u32,
+    /// Length of the packet.
+    pub bytes: u64,
+    /// Ethernet header of the packet, if the inside host sent it; else zeros.
+    pub sender: Sender,
+}
+
 /// Writes the hit that [`firewall_record`] is to record. Nothing else runs on this CPU in between: see
 /// [`crate::maps::count`].
 #[inline(always)]
-pub fn write(hit: Hit) {
-    if let Some(scratch) = HIT.get_ptr_mut(0) {
-        // SAFETY: the slot is this CPU's own.
-        unsafe { *scratch = hit };
+pub fn write(key: LedgerKey, seen: &Seen) {
+    let Some(hit) = HIT.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: the slot is this CPU's own. It is written field by field: a whole entry would be filled with
+    // zeros a byte at a time, which costs as much as the search for the entry.
+    unsafe {
+        (*hit).key = key;
+        let entry = &raw mut (*hit).entry;
+        (*entry).packets = 1;
+        (*entry).bytes = seen.bytes;
+        (*entry).interface = seen.interface;
+        (*entry).class = seen.class;
+        (*entry).mac = seen.sender.mac;
+        (*entry).vlan = seen.sender.vlan;
+        (*entry).reason = seen.reason as u16;
+        (*entry).padding = [0; 2];
     }
 }
 
