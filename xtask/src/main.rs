@@ -51,6 +51,9 @@ enum Task {
     Vm {
         /// Series of Linux, such as 6.1, or 'newest'; 6.1 and 6.12 if none is named
         versions: Vec<vm::Series>,
+        /// The newest kernel of Debian as well, where no version is named
+        #[arg(long)]
+        long: bool,
         /// Only this test program, of those that guests run; may be given several times
         #[arg(long, value_name = "PROGRAM")]
         only: Vec<String>,
@@ -77,6 +80,10 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Demo { arguments } => demo::run(&arguments),
         Task::Bench { arguments } => bench::run(&arguments),
         Task::Test { long } => test::run(long),
-        Task::Vm { versions, only } => vm::run(&versions, &only),
+        Task::Vm {
+            versions,
+            long,
+            only,
+        } => vm::run(versions, long, &only),
     }
 }

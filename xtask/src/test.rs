@@ -104,7 +104,7 @@ fn first_failure(long: bool, tally: &mut Tally) -> Result<Option<&'static str>> 
             return Ok(Some(stage.name));
         }
     }
-    if !vm::stage(tally)? {
+    if !vm::stage(long, tally)? {
         return Ok(Some("guests"));
     }
     if long && !LONG.run(tally)? {

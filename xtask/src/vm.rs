@@ -51,12 +51,15 @@ const TAIL: usize = 40;
 
 /// Runs guests with these kernels, or the usual ones, and `only` these test programs, or all; ends with a
 /// line that counts all tests.
-pub fn run(series: &[Series], only: &[String]) -> Result<ExitCode> {
+pub fn run(series: Vec<Series>, long: bool, only: &[String]) -> Result<ExitCode> {
     let checks = chosen(only)?;
     setup::run()?;
     let mut tally = Tally::default();
-    let series = if series.is_empty() { &DEFAULT } else { series };
-    let passed = guests(series, &checks, &mut tally)?;
+    let series = match series.is_empty() {
+        true => usual(long),
+        false => series,
+    };
+    let passed = guests(&series, &checks, &mut tally)?;
     if !passed {
         tally.end_in_failure();
     }
@@ -69,8 +72,13 @@ pub fn run(series: &[Series], only: &[String]) -> Result<ExitCode> {
 }
 
 /// The usual guests, as a part of all tests: whether nothing failed.
-pub fn stage(tally: &mut Tally) -> Result<bool> {
-    guests(&DEFAULT, &chosen(&[])?, tally)
+pub fn stage(long: bool, tally: &mut Tally) -> Result<bool> {
+    guests(&usual(long), &chosen(&[])?, tally)
+}
+
+fn usual(long: bool) -> Vec<Series> {
+    let newest = long.then_some(Series::Any);
+    DEFAULT.into_iter().chain(newest).collect()
 }
 
 /// Gets what the usual guests need, as a part of `setup`.
@@ -97,27 +105,26 @@ fn require() -> Result<()> {
 
 /// Boots one guest after the other; whether nothing failed. What cannot be had is skipped by name.
 fn guests(series: &[Series], checks: &[&Check], tally: &mut Tally) -> Result<bool> {
+    let obtain = |&series| (series, require().and_then(|()| Kernel::obtain(series)));
+    let kernels: Vec<(Series, Result<Kernel>)> = series.iter().map(obtain).collect();
+    let root = match kernels.iter().any(|(_, kernel)| kernel.is_ok()) {
+        true => build_root(checks)?,
+        false => Root::default(),
+    };
     let mut table = Table::default();
     let mut passed = true;
-    let mut root = None;
-    for &series in series {
-        let kernel = require().and_then(|()| Kernel::obtain(series));
-        let report = match kernel {
+    for (series, kernel) in kernels {
+        match kernel {
             Ok(kernel) => {
-                let root = match &root {
-                    Some(root) => root,
-                    None => root.insert(build_root(checks)?),
-                };
-                let (report, good) = Guest::new(series, checks)?.run(&kernel, root, tally)?;
+                let (report, good) = Guest::new(series, checks)?.run(&kernel, &root, tally)?;
+                table.add(&kernel.series(), Some(&report));
                 passed &= good;
-                Some(report)
             }
             Err(error) => {
+                table.add(&series.to_string(), None);
                 passed &= skip(series, &error, tally);
-                None
             }
-        };
-        table.add(&series.to_string(), report.as_ref());
+        }
     }
     print!("{table}");
     Ok(passed)

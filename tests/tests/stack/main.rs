@@ -1,10 +1,10 @@
 //! The stack of the kernel program as this kernel counts it: every chain of calls of every program of every
 //! object, rounded as kernels round.
 //!
-//! The kernel tells the depths of the functions in its log (`stack depth 176+24+…`, in the order of the
-//! functions of the program), and aya hands the log out only where a load fails. So each program is loaded
-//! from a copy of the object in which its own frame fills all that there is: what it calls is refused, and
-//! the log tells of all functions.
+//! The kernel tells the depths of the functions in its log, in the order of the functions of the program: in
+//! one line (`stack depth 176+24+…`), or in one for each (`subprog 0 (firewall) … stack 176`). The log is handed
+//! out by aya only where a load fails. So each program is loaded from a copy of the object in which its own
+//! frame fills all that there is: what it calls is refused, and the log tells of all functions.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -104,12 +104,32 @@ fn load(object: &[u8], program: &str) -> Result<()> {
 }
 
 fn stack_depth(log: &str) -> Option<Vec<u32>> {
-    let line = log
-        .lines()
-        .find_map(|line| line.strip_prefix("stack depth "))?;
-    line.split('+')
-        .map(|depth| depth.trim().parse().ok())
-        .collect()
+    let number = |text: &str| text.trim().parse().ok();
+    let one_line = |line: &str| {
+        line.strip_prefix("stack depth ")?
+            .split('+')
+            .map(number)
+            .collect()
+    };
+    log.lines().find_map(one_line).or_else(|| {
+        let lines = log.lines().filter(|line| line.starts_with("subprog "));
+        let depths = lines.map(|line| number(line.rsplit_once(" stack ")?.1));
+        depths.collect()
+    })
+}
+
+/// What Linux 6.18 and 7.3 say.
+#[test]
+fn depths_are_read_in_the_words_of_any_kernel() {
+    let old =
+        "combined stack size of 2 calls is 528. Too large\nstack depth 512+0+40\nprocessed 7 insns";
+    let new = "verification time 1 usec\nstack depth max 528\n\
+        subprog 0 (firewall) main insns_self 1799 insns_total 1799 stack 512\n\
+        subprog 1 (firewall_network) global insns_self 9 insns_total 9 stack 0\n\
+        subprog 2 (firewall_tree6) global insns_self 535 insns_total 535 stack 40\nprocessed 7 insns";
+    for log in [old, new] {
+        assert_eq!(stack_depth(log), Some(vec![512, 0, 40]), "{log}");
+    }
 }
 
 #[test]

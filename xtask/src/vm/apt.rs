@@ -90,6 +90,14 @@ impl Apt {
     }
 }
 
+/// The releases of Debian that kernels come from, where this machine's own has none.
+pub fn releases() -> Vec<&'static str> {
+    SUITES
+        .iter()
+        .flat_map(|(_, suites)| suites.split(' '))
+        .collect()
+}
+
 /// Options that make apt use nothing of this machine but how it reaches archives.
 fn private(folder: &Path, sources: &Path) -> Vec<String> {
     let text = |name: &str, path: PathBuf| format!("{name}={}", path.display());
@@ -132,7 +140,7 @@ fn sources(archives: &str) -> Option<String> {
             let address = address_of(name)?;
             Some(format!(
                 "Types: deb\nURIs: {address}\nSuites: {suites}\nComponents: main\n\
-                 Signed-By: {KEYRING}\n"
+                 Targets: Packages\nSigned-By: {KEYRING}\n"
             ))
         })
         .collect();

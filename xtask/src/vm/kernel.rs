@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
-    apt::Apt,
+    apt::{self, Apt},
     modules::{Modules, named},
     release::{Release, Series},
 };
@@ -25,6 +25,7 @@ pub const MODULES: &[&str] = &["8021q", "bridge", "dummy", "tun", "veth"];
 #[derive(Debug)]
 pub struct Kernel {
     folder: PathBuf,
+    release: String,
     modules: Modules,
 }
 
@@ -46,10 +47,18 @@ impl Kernel {
     fn kept(folder: &Path) -> Option<Self> {
         let wanted = fs::read_to_string(folder.join("wanted")).ok()?;
         let modules = fs::read_to_string(folder.join("needs")).ok()?;
+        let release = fs::read_to_string(folder.join("release")).ok()?;
         (wanted == MODULES.join("\n")).then(|| Self {
             folder: folder.to_owned(),
+            release,
             modules: Modules::read(&modules),
         })
+    }
+
+    /// The first two numbers of its release.
+    pub fn series(&self) -> String {
+        let numbers: Vec<&str> = self.release.split('.').take(2).collect();
+        numbers.join(".")
     }
 
     /// The image that is booted.
@@ -99,8 +108,10 @@ fn download(series: Series, work: &Path) -> Result<Release> {
         return Ok(release);
     }
     let apt = Apt::of_other_releases(&Path::new(CACHE).join("apt"))?;
-    find(&apt, series, &packages)?
-        .with_context(|| format!("Debian has no kernel {series}; look with: apt-cache search"))
+    find(&apt, series, &packages)?.with_context(|| {
+        let releases = apt::releases().join(", ");
+        format!("Debian has no kernel {series} in {releases}; name another one")
+    })
 }
 
 fn find(apt: &Apt, series: Series, folder: &Path) -> Result<Option<Release>> {

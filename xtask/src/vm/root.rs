@@ -17,7 +17,7 @@ const INIT: &str = include_str!("init.sh");
 const FOLDERS: [&str; 5] = ["/bin", "/proc", "/run", "/sys", "/tmp"];
 
 /// Everything that is the same for all kernels: path in the guest, and what is there.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Root(Vec<(PathBuf, Vec<u8>)>);
 
 impl Root {

@@ -70,6 +70,9 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
         writeln!(
             formatter,
             "{}",
@@ -137,6 +140,7 @@ mod tests {
             GUEST runs trace\ntest logs ... ok\n";
         let new = "GUEST runs force\ntest a::b_c ... FAILED\ntest tcx ... ok\ntest new ... ok\n";
         let mut table = Table::default();
+        assert_eq!(table.to_string(), "");
         table.add("6.1", Some(&report(old)));
         table.add("6.12", Some(&report(new)));
         table.add("7.3", None);
