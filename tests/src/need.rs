@@ -35,6 +35,8 @@ pub enum Need {
     Servers,
     /// Cgroups of version 2 that limit memory.
     Cgroup,
+    /// A kernel that can run programs without compiling them.
+    Interpreter,
 }
 
 impl Need {
@@ -50,6 +52,7 @@ impl Need {
             }
             Self::Servers => "servers",
             Self::Cgroup => "cgroup",
+            Self::Interpreter => "interpreter",
         }
     }
 
@@ -68,6 +71,7 @@ impl Need {
             Self::Servers => server::are_there(),
             Self::Cgroup => fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control")
                 .is_ok_and(|controllers| controllers.contains("memory")),
+            Self::Interpreter => has_interpreter(),
         }
     }
 }
@@ -75,6 +79,13 @@ impl Need {
 /// Asks which programs are at TCX of loopback: a kernel without it does not know the question.
 fn has_tcx() -> bool {
     SchedClassifier::query_tcx("lo", TcAttachType::Ingress).is_ok()
+}
+
+/// Switches the JIT off and on again: a kernel that is built to need it refuses.
+fn has_interpreter() -> bool {
+    let jit = "/proc/sys/net/core/bpf_jit_enable";
+    let before = fs::read_to_string(jit).unwrap_or_default();
+    fs::write(jit, "0").is_ok() && fs::write(jit, before.trim()).is_ok()
 }
 
 /// Makes one, in a namespace that goes with it: loopback takes none.

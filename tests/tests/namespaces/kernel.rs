@@ -6,6 +6,9 @@ use tests::skip_unless;
 
 use super::scene::{BOTH, Scene};
 
+/// Whether programs are compiled when they are loaded.
+const JIT: &str = "/proc/sys/net/core/bpf_jit_enable";
+
 /// `firewall run` started by another program: what it said, once it has ended by itself.
 fn refused(scene: &Scene, program: &str, arguments: &[&str]) -> String {
     let run = scene.product.command(&["run"]);
@@ -89,4 +92,44 @@ fn a_cgroup_with_too_little_memory_is_named() {
     );
     assert_eq!(said.lines().count(), 1, "{said}");
     assert_nothing_is_left(&scene);
+}
+
+/// The JIT switched off, for programs that are loaded meanwhile; on again when dropped.
+struct WithoutJit;
+
+impl WithoutJit {
+    fn new() -> Self {
+        fs::write(JIT, "0").unwrap();
+        Self
+    }
+}
+
+impl Drop for WithoutJit {
+    fn drop(&mut self) {
+        // A test that leaves it off makes others slow, and nothing else.
+        let _ = fs::write(JIT, "1");
+    }
+}
+
+#[test]
+fn a_kernel_without_jit_filters_and_is_said_to_be_slow() {
+    skip_unless!(
+        "a_kernel_without_jit_filters_and_is_said_to_be_slow",
+        Netns,
+        Interpreter
+    );
+    let slow = |scene: &Scene| {
+        scene
+            .run(&["status"])
+            .stdout
+            .contains("interprets the filter")
+    };
+    let without = WithoutJit::new();
+    let (_run, mut scene) = Scene::running(BOTH);
+    scene.done(&["block", "203.0.113.7"]);
+    assert!(scene.drops("203.0.113.7") && !scene.drops("203.0.113.8"));
+    assert!(scene.all_in_force() && slow(&scene));
+    drop(without);
+    scene.done(&["block", "203.0.113.8"]);
+    assert!(scene.drops("203.0.113.8") && !slow(&scene));
 }

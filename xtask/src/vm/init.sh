@@ -2,7 +2,7 @@
 # The first process of a guest of `cargo xtask vm`: mounts what tests need, loads the modules, runs every
 # line of /checks and ends the guest. What it says to the second serial port is read by xtask, which
 # takes a guest that leaves out a line for one that failed.
-export PATH=/programs:/bin HOME=/ NO_COLOR=1 FIREWALL_GUEST=1 FIREWALL_REQUIRE=bpf,netns,tools,cgroup,vlan
+export PATH=/programs:/bin HOME=/ NO_COLOR=1 FIREWALL_GUEST=1 FIREWALL_REQUIRE=bpf,netns,tools,cgroup,interpreter,vlan
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
