@@ -104,9 +104,11 @@ fn first_failure(long: bool, tally: &mut Tally) -> Result<Option<&'static str>> 
             return Ok(Some(stage.name));
         }
     }
+    let begin = Instant::now();
     if !vm::stage(long, tally)? {
         return Ok(Some("guests"));
     }
+    eprintln!("test: guests: {:.1} s", begin.elapsed().as_secs_f32());
     if long && !LONG.run(tally)? {
         return Ok(Some(LONG.name));
     }

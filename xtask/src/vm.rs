@@ -185,7 +185,7 @@ impl<'a> Guest<'a> {
             series: *series,
             log: File::create(&log).with_context(|| format!("cannot write {}", log.display()))?,
             begin: Instant::now(),
-            program: Instant::now(),
+            since: Instant::now(),
             report: Report::default(),
             tally,
         };
@@ -234,7 +234,8 @@ struct Said<'a> {
     series: Series,
     log: File,
     begin: Instant,
-    program: Instant,
+    /// When it said something of its own last.
+    since: Instant,
     report: Report,
     tally: &'a mut Tally,
 }
@@ -255,9 +256,9 @@ impl Said<'_> {
     }
 
     fn announce(&mut self, said: &str) {
-        let seconds = self.program.elapsed().as_secs_f32();
-        eprintln!("vm: {}: {said}, {seconds:.1} s", self.series);
-        self.program = Instant::now();
+        let seconds = self.since.elapsed().as_secs_f32();
+        eprintln!("vm: {}: {said} ({seconds:.1} s)", self.series);
+        self.since = Instant::now();
     }
 
     /// The same test is skipped on each kernel for itself.
