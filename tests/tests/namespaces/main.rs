@@ -24,5 +24,6 @@ mod staging;
 mod swap_flood;
 mod swaps;
 mod targets;
+mod unloading;
 mod updates;
 mod wishes;
