@@ -30,7 +30,7 @@ use firewall_common::{
 pub use attach::driver_says;
 pub use counters::{Events, Gaps, Hit, boot_time, service};
 pub use holder::{left, still_loaded};
-pub use hook::{Hook, base, device, is_own, second_base};
+pub use hook::{Hook, base, device, is_own, plain, second_base};
 pub use link::{Change, Link};
 pub use object::{Object, fill};
 use pins::Pins;

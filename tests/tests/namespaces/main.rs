@@ -20,6 +20,7 @@ mod newer;
 mod own_traffic;
 mod refuse;
 mod scene;
+mod sight;
 mod staging;
 mod swap_flood;
 mod swaps;
