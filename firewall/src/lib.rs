@@ -7,6 +7,7 @@
 //! operator's own lists, [`protected`] what is never blocked.
 
 pub mod address;
+mod blind;
 pub mod cache;
 pub mod capture;
 pub mod cli;

@@ -80,6 +80,11 @@ impl State {
         self.root.join("configuration.json")
     }
 
+    /// Where programs see no packets.
+    pub fn blind(&self) -> PathBuf {
+        self.root.join("blind.json")
+    }
+
     /// Live facts about addresses that are never blocked.
     pub fn protected(&self) -> PathBuf {
         self.root.join("protected.json")

@@ -13,6 +13,7 @@ mod reload;
 mod remark;
 mod replay;
 mod run;
+mod sight;
 mod stats;
 mod status;
 mod table;
@@ -26,7 +27,7 @@ use anyhow::Result;
 use crate::{
     cli::{Cli, Command, Options},
     config::Config,
-    dataplane::{Change, Dataplane, Object, driver_says},
+    dataplane::{Change, Dataplane, Object, driver_says, plain},
     filter::{Filter, Outcome},
     local::Verb,
     state::State,
@@ -151,12 +152,14 @@ fn report(outcome: &Outcome) {
         eprintln!("{text}");
     }
     for interface in detached {
+        let interface = plain(interface);
         eprintln!("{interface}: detached, it is no longer in the configuration");
     }
 }
 
 /// What became of an interface, if people want to know.
-fn said(interface: &str, change: Change) -> Option<String> {
+fn said(attachment: &str, change: Change) -> Option<String> {
+    let interface = &plain(attachment);
     Some(match change {
         Change::AttachedNative => format!("{interface}: attached, in the driver (native)"),
         Change::AttachedGeneric { answer: None } => format!(

@@ -2,6 +2,8 @@
 
 mod daemon;
 mod feeds;
+mod looks;
+mod offload;
 mod sightings;
 mod targets;
 pub(super) mod wanted;

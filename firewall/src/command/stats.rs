@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Ending, table, write_json};
 use crate::{
-    dataplane::Gaps,
+    dataplane::{Gaps, plain},
     filter::Filter,
     record::{RecordedClass, Totals},
     state,
@@ -50,7 +50,7 @@ fn counted(filter: &Filter) -> Result<Vec<(String, String)>> {
     let shown = |attachment: &str| {
         let mut placed = placed.iter();
         let now = placed.find(|it| it.link.interface == attachment);
-        now.map_or_else(|| attachment.to_owned(), |it| it.shown(&network))
+        now.map_or_else(|| plain(attachment), |it| it.shown(&network))
     };
     let attachments = filter.dataplane.counted_interfaces()?.into_iter();
     Ok(attachments.map(|it| (it.clone(), shown(&it))).collect())

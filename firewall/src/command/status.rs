@@ -6,7 +6,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Ending, feeds::standing, remark::Weight, table, write_json};
+use super::{Ending, feeds::standing, remark::Weight, sight, table, write_json};
 use crate::{
     config::Config,
     feed::store::Stalled,
@@ -84,6 +84,7 @@ fn read(filter: &Filter) -> Result<Status> {
     let interfaces = interfaces::rows(filter, record.as_ref(), &seen)?;
     let feeds = feeds(filter, now)?;
     let mut said = remarks(filter, (record.as_ref(), &seen), &inputs, &interfaces, now);
+    said.extend(sight::remarks_now(filter)?);
     let enforcing = !said.iter().any(|it| it.weight == Weight::Fault);
     said.extend(troubles::of_feeds(&feeds));
     let (notes, troubles): (Vec<_>, Vec<_>) =

@@ -6,10 +6,15 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Ending;
-use crate::filter::Filter;
+use crate::{
+    dataplane::{left, still_loaded},
+    filter::Filter,
+};
 
 /// How long a live run may take to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the kernel may take to free the programs.
+const FREEING: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Stops a live run, then unloads. Stdout stays empty: there is no data.
@@ -21,9 +26,35 @@ pub fn run(filter: &Filter) -> Result<Ending> {
         eprintln!("nothing was loaded");
         return Ok(Ending::Success);
     }
+    // Before the pins go by which they are known. Where nothing was ever loaded there are none.
+    let programs = filter.dataplane.programs().unwrap_or(Some(Vec::new()));
     filter.unload()?;
-    eprintln!("unloaded: no traffic is filtered any more");
+    let Some(programs) = programs else {
+        eprintln!(
+            "unloaded: nothing is attached any more; that the kernel has freed the programs only root can see \
+             ('bpftool prog show')"
+        );
+        return Ok(Ending::Success);
+    };
+    match wait_until_gone(programs).as_slice() {
+        [] => eprintln!("unloaded: no traffic is filtered any more"),
+        programs => bail!("unloaded, but {}", left(programs).join("; ")),
+    }
     Ok(Ending::Success)
+}
+
+/// The programs that stay: the kernel frees them after a moment (`bpf_prog_put`, kernel/bpf/syscall.c),
+/// unless somebody still has them. A driver may (seen of virtio_net on Linux 6.1, whose MTU was raised).
+fn wait_until_gone(mut programs: Vec<u32>) -> Vec<u32> {
+    let mut waited = Duration::ZERO;
+    loop {
+        programs = still_loaded(&programs);
+        if programs.is_empty() || waited >= FREEING {
+            return programs;
+        }
+        sleep(PAUSE);
+        waited += PAUSE;
+    }
 }
 
 fn stop(filter: &Filter, process: i32) -> Result<()> {

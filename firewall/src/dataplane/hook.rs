@@ -114,6 +114,14 @@ pub fn second_base(device: &str, index: u32) -> String {
     format!("{device}:{index}")
 }
 
+/// The attachment of this name as people know it.
+pub fn plain(attachment: &str) -> String {
+    match is_own(attachment) {
+        true => Hook::OWN_TRAFFIC.attachment(device(attachment)),
+        false => device(attachment).to_owned(),
+    }
+}
+
 /// Whether the attachment of this name judges what this machine itself sends.
 pub fn is_own(attachment: &str) -> bool {
     attachment.ends_with(OWN)
@@ -133,6 +141,7 @@ mod tests {
             for its_base in [name.to_owned(), second_base(name, 12)] {
                 let attachment = hook.attachment(&its_base);
                 assert_eq!(device(&attachment), name);
+                assert_eq!(plain(&attachment), hook.attachment(name));
                 assert_eq!(base(&attachment), its_base);
                 assert_eq!(is_own(&attachment), is_for_own, "{attachment}");
             }

@@ -30,7 +30,8 @@ use firewall_common::{
 
 pub use attach::driver_says;
 pub use counters::{Events, Gaps, Hit, boot_time, service};
-pub use hook::{Hook, base, device, is_own, second_base};
+pub use holder::{left, still_loaded};
+pub use hook::{Hook, base, device, is_own, plain, second_base};
 pub use link::{Change, Link};
 pub use object::{Object, fill};
 use pins::Pins;
@@ -296,8 +297,19 @@ impl Dataplane {
         self.pins.remove_generation(generation)
     }
 
+    /// Numbers of the programs of this filter, of whatever generation and wherever they are; `None` for
+    /// those who may not list programs.
+    pub fn programs(&self) -> Result<Option<Vec<u32>>> {
+        // Each copy of the program is loaded with it.
+        let map = pins::open(&self.pins.shared("ledger_outbound"))?;
+        Ok(holder::using(sys::object_info(&map, "map_id")?))
+    }
+
     /// Detaches everywhere and removes every pin.
     pub fn unload(&self) -> Result<()> {
+        for interface in self.pins.linked_interfaces()? {
+            link::remove(&self.pins, &interface)?;
+        }
         self.pins.remove_all()
     }
 }

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use aya::programs::{SchedClassifier, TcAttachType};
 
-use super::{Dataplane, Hook, Link, device, is_own};
+use super::{Dataplane, Hook, Link, device, is_own, plain};
 use crate::network::{Device, Network};
 
 /// Where the device of an attachment is.
@@ -44,12 +44,10 @@ impl Placed {
     /// The attachment by what its device is called now.
     pub fn shown(&self, network: &Network) -> String {
         let attachment = &self.link.interface;
-        let now = self
-            .device(network)
-            .map_or(device(attachment), |it| &it.name);
-        match is_own(attachment) {
-            true => Hook::OWN_TRAFFIC.attachment(now),
-            false => now.to_owned(),
+        match self.device(network) {
+            Some(now) if is_own(attachment) => Hook::OWN_TRAFFIC.attachment(&now.name),
+            Some(now) => now.name.clone(),
+            None => plain(attachment),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use anyhow::{Context, Result, anyhow};
 use ipnet::IpNet;
 
-pub use read::watch;
+pub use read::{devices, watch};
 pub use roles::Asked;
 pub use stack::Hindrance;
 
@@ -49,6 +49,8 @@ pub struct Device {
     pub addresses: Vec<IpNet>,
     /// The XDP program it runs.
     pub xdp: Option<Xdp>,
+    /// Frames that it received since it is there.
+    pub received: u64,
 }
 
 /// An XDP program on a device.

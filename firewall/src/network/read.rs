@@ -22,9 +22,20 @@ use super::{Device, LinkLayer, Network, Xdp, pppoe};
 /// names a peer.
 const STACKED: [&str; 5] = ["vlan", "macvlan", "macvtap", "ipvlan", "macsec"];
 
-/// Reads the network of the namespace that the calling thread is in. The library is asynchronous;
-/// a thread of its own serves callers within and without a runtime, and inherits the namespace.
+/// Reads the network of the namespace that the calling thread is in.
 pub fn network() -> Result<Network> {
+    blocking(read)
+        .context("cannot ask the kernel for interfaces, addresses and routes over netlink")
+}
+
+/// Reads the devices alone: routes may be a million.
+pub fn devices() -> Result<Vec<Device>> {
+    blocking(read_devices).context("cannot ask the kernel for interfaces over netlink")
+}
+
+/// The library is asynchronous; a thread of its own serves callers within and without a runtime, and
+/// inherits the namespace.
+fn blocking<T: Send, F: Future<Output = Result<T>>>(read: fn() -> F) -> Result<T> {
     std::thread::scope(|scope| {
         scope
             .spawn(|| {
@@ -36,14 +47,21 @@ pub fn network() -> Result<Network> {
             .join()
             .map_err(|_| anyhow!("reading the network failed unexpectedly; please report this"))?
     })
-    .context("cannot ask the kernel for interfaces, addresses and routes over netlink")
+}
+
+async fn read_devices() -> Result<Vec<Device>> {
+    let (connection, handle, _) = new_connection()?;
+    let task = tokio::spawn(connection);
+    let devices = all_devices(&handle).await;
+    task.abort();
+    devices
 }
 
 async fn read() -> Result<Network> {
     let (connection, handle, _) = new_connection()?;
     let task = tokio::spawn(connection);
     let mut network = Network {
-        devices: devices(&handle).await?,
+        devices: all_devices(&handle).await?,
         pppoe_carriers: pppoe::carriers(),
         ..Network::default()
     };
@@ -64,7 +82,7 @@ async fn read() -> Result<Network> {
     Ok(network)
 }
 
-async fn devices(handle: &Handle) -> Result<Vec<Device>> {
+async fn all_devices(handle: &Handle) -> Result<Vec<Device>> {
     let mut devices = Vec::new();
     let mut links = handle.link().get().execute();
     while let Some(link) = links.try_next().await? {
@@ -89,6 +107,7 @@ fn device(message: &LinkMessage) -> Device {
             LinkAttribute::Controller(index) => device.controller = Some(*index),
             LinkAttribute::LinkInfo(infos) => device.kind = kind(infos),
             LinkAttribute::Xdp(attributes) => device.xdp = xdp(attributes),
+            LinkAttribute::Stats64(counters) => device.received = counters.rx_packets,
             _ => {}
         }
     }

@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 
 use super::{
     feeds::{Schedule, remember},
+    looks::Looks,
     sightings::Sightings,
     targets::Targets,
     wanted::Missing,
@@ -28,7 +29,7 @@ use crate::{
         report, table,
     },
     config::Config,
-    dataplane::{Events, Object, kernel_has_tcx},
+    dataplane::{Events, Object, kernel_has_tcx, plain},
     filter::{Filter, Known, Outcome},
     inputs::read_lists,
     network,
@@ -61,7 +62,9 @@ pub struct Daemon {
     kept: Instant,
     /// What it attaches to.
     targets: Targets,
-    /// What was said of that the last time.
+    /// Whether the programs see packets.
+    looks: Looks,
+    /// What was said of what is covered the last time.
     covered: Vec<String>,
     /// Servers that feeds came from since the start.
     feed_hosts: Vec<Protected>,
@@ -75,6 +78,7 @@ impl Daemon {
         Self {
             options,
             targets: Targets::new(arguments.interface),
+            looks: Looks::new(),
             covered: Vec::new(),
             filter,
             schedule: Schedule::default(),
@@ -122,6 +126,11 @@ impl Daemon {
                         self.keep_sums();
                     }
                     look = self.next_look();
+                }
+                () = sleep_until(self.looks.due()) => {
+                    if self.looks.look(&self.filter, &mut self.targets) {
+                        self.enforce();
+                    }
                 }
                 ready = events.readable_mut() => {
                     let mut ready = ready.context("cannot wait for events of the kernel")?;
@@ -315,7 +324,7 @@ impl Daemon {
 fn extent(record: &Record) -> String {
     let interfaces = record.interfaces.iter();
     let names: Vec<String> = interfaces
-        .map(|interface| format!("{} ({})", interface.name, interface.role.as_str()))
+        .map(|interface| format!("{} ({})", plain(&interface.name), interface.role.as_str()))
         .collect();
     let entries = table::count(record.entries, "entry");
     format!("{entries} on {}", names.join(", "))

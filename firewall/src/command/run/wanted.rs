@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use firewall_common::ledger::Role;
 
 use crate::{
     config::{AttachMode, Config},
-    dataplane::{Attach, Hook, Interface, Place, Placed, base, device, is_own, second_base},
+    dataplane::{
+        Attach, Hook, Interface, NO_TCX, Place, Placed, base, device, is_own, second_base,
+    },
     network::{Asked, Device, LinkLayer, Network},
     record::{Record, attached},
 };
@@ -60,6 +62,12 @@ pub fn interfaces(
         interfaces.extend(of_port(present, port, role, config));
     }
     interfaces.extend(elsewhere(present, names, config));
+    ensure!(
+        !interfaces.is_empty() || missing == Missing::IsLeftOut,
+        "nothing can be attached to {}: it has no Ethernet header, and {NO_TCX}; name the Ethernet port that \
+         carries its traffic",
+        names.join(", ")
+    );
     Ok(interfaces)
 }
 
@@ -89,35 +97,42 @@ fn is_possible(present: &Present, device: &Device) -> bool {
 /// The kernel takes no program on a port of a bridge or bond that has one. A live run leaves out what is
 /// not attached yet.
 fn check_stack(present: &Present, ports: &mut Vec<Asked>, missing: Missing) -> Result<()> {
-    let network = present.network;
-    let Some((port, controller)) = pair(ports) else {
-        return Ok(());
-    };
-    if missing == Missing::IsLeftOut {
-        let devices = || present.placed.iter().filter_map(|it| it.device(network));
-        let left_out = match devices().any(|device| device == controller) {
+    while let Some((port, controller)) = pair(present, ports) {
+        if missing == Missing::IsAnError {
+            bail!(
+                "{0} is a port of {1}, and the kernel takes no program on it beside one on {1}. Write {2} \
+                 instead of both",
+                port.name,
+                controller.name,
+                instead(present.network, ports, controller)
+            );
+        }
+        let left_out = match is_attached(present, controller) {
             true => port.index,
             false => controller.index,
         };
         ports.retain(|it| it.device.index != left_out);
-        return check_stack(present, ports, missing);
     }
-    bail!(
-        "{0} is a port of {1}, and the kernel takes no program on it beside one on {1}. Write {2} instead \
-         of both",
-        port.name,
-        controller.name,
-        instead(network, ports, controller)
-    )
+    Ok(())
 }
 
-/// A port, and the bridge or bond that it is a port of.
-fn pair<'a>(ports: &[Asked<'a>]) -> Option<(&'a Device, &'a Device)> {
+/// A port, and the bridge or bond that it is a port of. Where both are attached, in the one order in which
+/// the kernel takes it, they stay.
+fn pair<'a>(present: &Present, ports: &[Asked<'a>]) -> Option<(&'a Device, &'a Device)> {
     let devices = || ports.iter().map(|port| port.device);
     devices().find_map(|port| {
-        let controller = devices().find(|it| Some(it.index) == port.controller);
-        controller.map(|controller| (port, controller))
+        let controller = devices().find(|it| Some(it.index) == port.controller)?;
+        let both = is_attached(present, port) && is_attached(present, controller);
+        (!both).then_some((port, controller))
     })
+}
+
+fn is_attached(present: &Present, device: &Device) -> bool {
+    let mut devices = present
+        .placed
+        .iter()
+        .filter_map(|it| it.device(present.network));
+    devices.any(|it| it == device)
 }
 
 /// The key to write where a controller and a port of it are asked for: a bridge is judged best at its ports,

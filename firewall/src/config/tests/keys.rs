@@ -1,4 +1,4 @@
-//! Groups of feeds, and how new entries wait.
+//! Single interfaces, groups of feeds, and how new entries wait.
 
 use std::fs;
 
@@ -158,4 +158,29 @@ fn feeds_of_one_list_share_what_its_provider_allows() {
     assert_eq!(shortest(&off), (vec![1, 1], vec![]));
     let rarely = ["a", "b"].map(|name| feed(name, drop, "interval = '1d'"));
     assert_eq!(shortest(&rarely.concat()), (vec![2, 2], vec![]));
+}
+
+#[test]
+fn a_mode_is_written_for_all_interfaces_or_for_one() {
+    let single = "[[interface]]\nname = 'eth1'\nattach = 'generic'\n";
+    let config = Config::parse(&format!("attach = 'native'\n{single}"), "test.toml").unwrap();
+    assert_eq!(config.attach_of(&["eth0"]), AttachMode::Native);
+    assert_eq!(config.attach_of(&["eth1"]), AttachMode::Generic);
+    // It was renamed, and the configuration has either name.
+    assert_eq!(config.attach_of(&["lan", "eth1"]), AttachMode::Generic);
+    for (text, said) in [
+        (
+            format!("interfaces = ['eth0']\n{single}"),
+            "'interfaces' does not name it",
+        ),
+        (single.repeat(2), "two [[interface]] named 'eth1'"),
+        (
+            "[[interface]]\nname = 'eth1'\n".to_owned(),
+            "missing field `attach`",
+        ),
+        (format!("{single}role = 'inside'\n"), "unknown field `role`"),
+    ] {
+        let error = Config::parse(&text, "test.toml").unwrap_err();
+        assert!(format!("{error:#}").contains(said), "{error:#}");
+    }
 }

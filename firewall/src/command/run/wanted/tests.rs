@@ -105,6 +105,8 @@ fn without_tcx_all_else_is_attached() {
     let found = attachments(&without, &["lan0", "wan0", "wg0"], true);
     let names: Vec<&str> = found.iter().map(|(name, ..)| name.as_str()).collect();
     assert_eq!(names, ["lan0", "wan0"]);
+    let error = wanted(&without, &["wg0"], &Config::default()).unwrap_err();
+    assert!(error.to_string().contains("has no TCX"), "{error}");
 }
 
 #[test]
@@ -297,7 +299,7 @@ fn a_controller_and_its_port_are_refused_with_the_line_to_write() {
 
 #[test]
 fn a_live_run_leaves_out_what_is_not_attached_of_a_controller_and_its_port() {
-    for (attached, left) in [("br0", "br0"), ("p1", "p1")] {
+    for attached in [&["br0"][..], &["p1"], &["p1", "br0"]] {
         let mut network = network();
         network.devices.extend([
             device(8, "br0", LinkLayer::Ethernet),
@@ -306,13 +308,17 @@ fn a_live_run_leaves_out_what_is_not_attached_of_a_controller_and_its_port() {
                 ..device(9, "p1", LinkLayer::Ethernet)
             },
         ]);
-        let index = network.device(attached).unwrap().index;
-        let placed = [attachment(attached, index, Place::Here)];
+        let index = |name: &str| network.device(name).unwrap().index;
+        let placed: Vec<Placed> = attached
+            .iter()
+            .map(|&name| attachment(name, index(name), Place::Here))
+            .collect();
         let present = present(&network, &placed);
         let names = strings(&["br0", "p1"]);
         let config = Config::default();
         let wanted = interfaces(&present, &names, &config, Missing::IsLeftOut).unwrap();
-        assert_eq!(wanted.len(), 1);
-        assert_eq!(wanted[0].name, left);
+        let mut wanted: Vec<&str> = wanted.iter().map(|it| it.name.as_str()).collect();
+        wanted.reverse();
+        assert_eq!(wanted, attached);
     }
 }
