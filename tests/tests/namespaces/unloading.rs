@@ -34,7 +34,7 @@ fn a_program_that_still_drops_somewhere_is_said_with_the_way_to_take_it_off() {
     skip_unless!(
         "a_program_that_still_drops_somewhere_is_said_with_the_way_to_take_it_off",
         Netns,
-        Tools
+        Bpftool
     );
     let scene = Scene::left_in_force("interfaces = ['eth0']\n");
     let pin = program(&scene, "eth0");
