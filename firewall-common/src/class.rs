@@ -25,7 +25,8 @@ pub enum Case {
     Destination = 0,
     /// It comes from the address and opens nothing that we know of: an answer, a later fragment.
     Source = 1,
-    /// It comes from the address and opens something: TCP SYN without ACK, ICMP echo request.
+    /// It comes from the address and opens something: TCP SYN without ACK, ICMP echo request; or hides
+    /// whether it does.
     Opening = 2,
     /// It comes from the address and its protocol, unlike TCP and ICMP, does not say whether it
     /// opens or answers.

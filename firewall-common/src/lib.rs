@@ -16,7 +16,7 @@ pub const COUNTERS: usize = reason::Reason::ALL.len() + ledger::LedgerCounter::A
 
 /// Layout version of everything that is pinned. Pins live in a folder of this name, so that a
 /// newer binary never reads an older layout.
-pub const SCHEMA: &str = "v3";
+pub const SCHEMA: &str = "v4";
 
 #[cfg(feature = "user")]
 mod pod {

@@ -28,11 +28,18 @@ pub enum Reason {
     /// Ports of an address are listed, and the packet does not show its own: a later fragment, or
     /// more extension headers than are walked over.
     FragmentUnjudged = 6,
+    /// Still a VLAN tag behind the last that is walked over. The kernel takes off any number of those
+    /// that name no VLAN, and would deliver what is behind them.
+    TooManyTags = 7,
+    /// Comes from an address from which nothing may be opened, and hides whether it opens something: a
+    /// first fragment without the flags of TCP, a fragment that would write over them, or more extension
+    /// headers than are walked over.
+    OpeningHidden = 8,
 }
 
 impl Reason {
     /// Every reason, in the order of its counter.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::NoMatch,
         Self::NotIp,
         Self::Truncated,
@@ -40,6 +47,8 @@ impl Reason {
         Self::Monitored,
         Self::Allowed,
         Self::FragmentUnjudged,
+        Self::TooManyTags,
+        Self::OpeningHidden,
     ];
 
     /// The reason whose number is `raw`; anything unheard of is [`Self::NoMatch`].
@@ -52,6 +61,8 @@ impl Reason {
             4 => Self::Monitored,
             5 => Self::Allowed,
             6 => Self::FragmentUnjudged,
+            7 => Self::TooManyTags,
+            8 => Self::OpeningHidden,
             _ => Self::NoMatch,
         }
     }
@@ -59,7 +70,7 @@ impl Reason {
     /// What happens to a packet for this reason.
     pub const fn verdict(self) -> Verdict {
         match self {
-            Self::Blocked => Verdict::Drop,
+            Self::Blocked | Self::TooManyTags | Self::OpeningHidden => Verdict::Drop,
             Self::NoMatch
             | Self::NotIp
             | Self::Truncated
@@ -67,6 +78,12 @@ impl Reason {
             | Self::Allowed
             | Self::FragmentUnjudged => Verdict::Pass,
         }
+    }
+
+    /// Whether the packet matched something that is dropped or monitored.
+    #[inline(always)]
+    pub const fn is_hit(self) -> bool {
+        matches!(self, Self::Blocked | Self::Monitored | Self::OpeningHidden)
     }
 
     /// The name that people and machines read.
@@ -79,6 +96,8 @@ impl Reason {
             Self::Monitored => "monitored",
             Self::Allowed => "allowed",
             Self::FragmentUnjudged => "fragment-unjudged",
+            Self::TooManyTags => "too-many-tags",
+            Self::OpeningHidden => "opening-hidden",
         }
     }
 }

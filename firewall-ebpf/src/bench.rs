@@ -25,7 +25,7 @@ mod bpf {
         filter::Rules,
         maps::{self, Generation},
         packet::{Addresses, Halves, Version},
-        program::{ListedPacket, action, decide_packet, judge, judge_listed, reason},
+        program::{ListedPacket, action, decide_packet, judge, reason},
     };
 
     const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
@@ -132,17 +132,18 @@ mod bpf {
     /// The product without its ledger.
     #[inline(always)]
     fn counters(context: &XdpContext) -> u32 {
-        action(judge(context.ctx, |it| {
+        let bytes = context.ctx.bytes();
+        let reason = reason(context.ctx, bytes, |it| {
             bench_count(it.context, it.network, it.classes, it.bytes)
-        }))
+        });
+        maps::count(reason, bytes);
+        action(reason)
     }
 
     /// All of the product.
     #[inline(always)]
     fn ledger(context: &XdpContext) -> u32 {
-        action(judge(context.ctx, |it| {
-            bench_record(it.context, it.network, it.classes, it.bytes)
-        }))
+        action(judge(context.ctx))
     }
 
     /// What follows a listed address is a global function, as in the product.
@@ -178,24 +179,6 @@ mod bpf {
                 maps::count_class(decision.class, bytes);
             }
         })
-    }
-
-    /// The same with the ledger.
-    #[unsafe(no_mangle)]
-    #[inline(never)]
-    pub extern "C" fn bench_record(
-        context: *mut xdp_md,
-        network: u32,
-        classes: u64,
-        bytes: u64,
-    ) -> u32 {
-        let listed = ListedPacket {
-            context,
-            network,
-            classes,
-            bytes,
-        };
-        judge_listed(listed, |_, _| {})
     }
 
     /// What a bench must notice: it forgets the destination.

@@ -14,12 +14,15 @@ use firewall_common::reason::Reason;
 
 use crate::{
     maps,
-    packet::{Addresses, Packet, Sender, Version},
+    packet::{Addresses, MAX_TAGS, Network, Packet, Sender, Version},
 };
 
 /// Bytes in which all headers lie that are read of an ordinary packet up to its addresses: Ethernet
-/// and IPv6. Tags and PPPoE are written in front by the same code that writes Ethernet.
+/// and IPv6.
 const ADDRESSES: u32 = 14 + 40;
+
+/// The same of a packet with all tags that are walked over, and PPPoE.
+const TAGGED_ADDRESSES: u32 = 14 + 4 * MAX_TAGS as u32 + 8 + 40;
 
 /// Bytes in which transport headers lie, behind extension headers too.
 const HEADERS: u32 = 256;
@@ -71,7 +74,8 @@ impl PacketContext for *mut xdp_md {
 
     #[inline(always)]
     fn addresses(self) -> Result<Addresses, Reason> {
-        self.packet().addresses()
+        self.packet()
+            .addresses_with(|| Network::from_raw(firewall_network(self)))
     }
 
     /// Drivers put all headers into the first buffer.
@@ -113,7 +117,12 @@ impl PacketContext for *mut __sk_buff {
     fn addresses(self) -> Result<Addresses, Reason> {
         reach(self, ADDRESSES);
         if maps::has_ethernet() {
-            return self.packet().addresses();
+            if self.packet().has_tag_or_session() {
+                reach(self, TAGGED_ADDRESSES);
+            }
+            return self
+                .packet()
+                .addresses_with(|| Network::from_raw(firewall_network_tcx(self)));
         }
         // SAFETY: as above. The kernel's own field says what it takes the packet for.
         let protocol = unsafe { (*self).protocol };
@@ -174,6 +183,20 @@ fn reach(context: *mut __sk_buff, bytes: u32) {
     }
 }
 
+/// [`Packet::network`] as a global function, for XDP.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn firewall_network(context: *mut xdp_md) -> u64 {
+    Network::to_raw(context.packet().network())
+}
+
+/// The same for TCX: the verifier wants a context of the program's own kind.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn firewall_network_tcx(context: *mut __sk_buff) -> u64 {
+    Network::to_raw(context.packet().network())
+}
+
 /// Global function of [`PacketContext::transport6`] for XDP.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -181,7 +204,7 @@ pub extern "C" fn firewall_transport6(context: *mut xdp_md, network: u32) -> u64
     context.packet().transport(Version::V6, network).to_raw()
 }
 
-/// The same for TCX: the verifier wants a context of the program's own kind.
+/// The same for TCX.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn firewall_transport6_tcx(context: *mut __sk_buff, network: u32) -> u64 {

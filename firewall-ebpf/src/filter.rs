@@ -56,11 +56,6 @@ impl Decision {
             listed: Listed::Destination,
         }
     }
-
-    /// Whether the packet matched something that is dropped or monitored.
-    pub const fn is_hit(&self) -> bool {
-        matches!(self.reason, Reason::Blocked | Reason::Monitored)
-    }
 }
 
 /// Classes of the two addresses of a packet.
@@ -150,9 +145,10 @@ pub fn decide_listed(
         transport,
     );
     let of_destination = rules.actions(destination).of(Case::Destination);
-    let of_source = rules.actions(source).of(case(transport.stage));
+    let source_actions = rules.actions(source);
+    let of_source = source_actions.of(case(transport.stage));
     if of_destination == Action::Pass && of_source == Action::Pass {
-        let unjudged = (to.has_ports() || from.has_ports()) && transport.stage == Stage::Unseen;
+        let unjudged = (to.has_ports() || from.has_ports()) && transport.hides_ports();
         return Decision::no_match(match unjudged {
             true => Reason::FragmentUnjudged,
             false => Reason::NoMatch,
@@ -161,7 +157,15 @@ pub fn decide_listed(
     if of_destination as u8 >= of_source as u8 {
         return matched(of_destination, destination, Listed::Destination);
     }
-    matched(of_source, source, Listed::Source)
+    let mut decision = matched(of_source, source, Listed::Source);
+    // Dropped for no more than what it may open.
+    if transport.stage == Stage::Hidden
+        && of_source == Action::Drop
+        && source_actions.of(Case::Source) != Action::Drop
+    {
+        decision.reason = Reason::OpeningHidden;
+    }
+    decision
 }
 
 #[inline(always)]
@@ -225,12 +229,14 @@ fn port_address(version: Version, (high, low): Halves) -> (bool, Halves) {
     }
 }
 
+/// What a packet hides is taken for the worst. A later fragment is not: without its first one it opens
+/// nothing, and answers to what was opened inside come in fragments.
 #[inline(always)]
 fn case(stage: Stage) -> Case {
     match stage {
-        Stage::Opening => Case::Opening,
+        Stage::Opening | Stage::Hidden => Case::Opening,
         Stage::Connectionless => Case::Connectionless,
-        Stage::Unseen | Stage::Accepting | Stage::Later => Case::Source,
+        Stage::Fragment | Stage::Accepting | Stage::Later => Case::Source,
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Reading order: `program::judge` is the way of a packet; `context` is what the two hooks hand it,
 //! [`packet`] finds the addresses (the only code that reads packet memory), [`transport`] what follows
-//! them, [`filter`] decides, `maps` is what is shared with user space.
+//! them, [`filter`] decides, `record` writes a hit down, `maps` is what is shared with user space.
 //! On the host parser and decision are plain Rust and can be tested; the rest needs a kernel.
 
 #![cfg_attr(target_arch = "bpf", no_std, feature(core_intrinsics))]
@@ -27,4 +27,6 @@ pub mod packet;
 pub mod program;
 #[cfg(any(target_arch = "bpf", feature = "lint"))]
 mod ration;
+#[cfg(any(target_arch = "bpf", feature = "lint"))]
+pub mod record;
 pub mod transport;

@@ -1,9 +1,8 @@
 //! What the program shares with user space: maps, and the constants of an interface's own copy.
 
 use aya_ebpf::{
-    bindings::{BPF_F_MMAPABLE, BPF_NOEXIST},
+    bindings::BPF_F_MMAPABLE,
     btf_maps::{Array, LruHashMap, PerCpuArray, RingBuf},
-    helpers::generated::bpf_ktime_get_coarse_ns,
     macros::btf_map,
 };
 use firewall_common::{
@@ -13,12 +12,11 @@ use firewall_common::{
         ports::{PortEntry, Ports},
         tree6,
     },
-    ledger::{Direction, Event, LEDGER_ENTRIES, LedgerCounter, LedgerEntry, LedgerKey, Role},
-    marks::{KNOWN, NEW, renews},
+    ledger::{LEDGER_ENTRIES, LedgerCounter, LedgerEntry, LedgerKey, Role},
     reason::{Count, Reason},
 };
 
-use crate::{filter::Rules, marks, packet::Sender, ration};
+use crate::filter::Rules;
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 
@@ -45,11 +43,13 @@ static COUNTERS: PerCpuArray<Count, { firewall_common::COUNTERS }> = PerCpuArray
 
 // Of the whole filter. Two ledgers, so that a flood from outside cannot push out who called out.
 #[btf_map]
-static LEDGER_OUTBOUND: LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES> = LruHashMap::new();
+pub(crate) static LEDGER_OUTBOUND: LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES> =
+    LruHashMap::new();
 #[btf_map]
-static LEDGER_INBOUND: LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES> = LruHashMap::new();
+pub(crate) static LEDGER_INBOUND: LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES> =
+    LruHashMap::new();
 #[btf_map]
-static EVENTS: RingBuf<(), EVENTS_BYTES> = RingBuf::new();
+pub(crate) static EVENTS: RingBuf<(), EVENTS_BYTES> = RingBuf::new();
 
 /// Role of the interface that this copy is attached to. Set before the program is loaded; the map
 /// that holds it is frozen by then, so to the verifier it is a constant.
@@ -87,6 +87,12 @@ pub fn own_traffic_only() -> bool {
 #[inline(always)]
 pub fn role() -> Role {
     Role::from_raw(constant(&ROLE))
+}
+
+/// The generation that this copy belongs to.
+#[inline(always)]
+pub(crate) fn generation() -> u32 {
+    constant(&GENERATION)
 }
 
 /// What the loader put in place of a constant. Not `aya_ebpf::Global`: the name of the union inside
@@ -190,7 +196,7 @@ pub fn count(reason: Reason, bytes: u64) {
 
 /// Counts something about the ledger.
 #[inline(always)]
-fn count_ledger(counter: LedgerCounter, bytes: u64) {
+pub(crate) fn count_ledger(counter: LedgerCounter, bytes: u64) {
     add(
         COUNTERS.get_ptr_mut(Reason::ALL.len() as u32 + counter as u32),
         bytes,
@@ -212,148 +218,4 @@ fn add(counter: Option<*mut Count>, bytes: u64) {
         (*counter).packets += 1;
         (*counter).bytes += bytes;
     }
-}
-
-/// What the ledger is told about a hit.
-pub struct Hit {
-    /// Whose entry it is.
-    pub key: LedgerKey,
-    /// The class that matched.
-    pub class: ClassId,
-    /// What came of it.
-    pub reason: Reason,
-    /// Interface index.
-    pub interface: u32,
-    /// Length of the packet.
-    pub bytes: u64,
-    /// Ethernet header of the packet, if the inside host sent it; else zeros.
-    pub sender: Sender,
-}
-
-/// Counts a hit in the ledger, and reports it if it is the first of its entry.
-#[inline(always)]
-pub fn record(hit: &Hit) {
-    if hit.key.direction == Direction::Outbound as u8 {
-        record_in(&LEDGER_OUTBOUND, 0, hit);
-    } else {
-        record_in(&LEDGER_INBOUND, 1, hit);
-    }
-}
-
-#[inline(always)]
-fn record_in(
-    ledger: &LruHashMap<LedgerKey, LedgerEntry, LEDGER_ENTRIES>,
-    admissions: u32,
-    hit: &Hit,
-) {
-    // The coarse clock: the exact one costs a tenth of all that a hit costs (docs/performance.md).
-    // SAFETY: the helper reads a clock and takes no pointer.
-    let now = unsafe { bpf_ktime_get_coarse_ns() };
-    let generation = constant(&GENERATION);
-    let key = &hit.key;
-    // In a flood nearly every pair is new, and to look for its entry costs more than all the rest.
-    if ration::is_spent(admissions, now) && !marks::is_live(key, now) {
-        count_ledger(LedgerCounter::Skipped, hit.bytes);
-        return;
-    }
-    if let Some(entry) = ledger.get_ptr_mut(key) {
-        update(entry, now, generation, hit);
-        return;
-    }
-    if !ration::admit(admissions, now) {
-        count_ledger(LedgerCounter::Skipped, hit.bytes);
-        return;
-    }
-    // First, so that no hit of the entry finds it unmarked.
-    marks::mark(key, now, NEW);
-    let entry = LedgerEntry {
-        packets: 1,
-        bytes: hit.bytes,
-        first_seen: now,
-        last_seen: now,
-        generation,
-        interface: hit.interface,
-        class: hit.class,
-        mac: hit.sender.mac,
-        vlan: hit.sender.vlan,
-        reason: hit.reason as u16,
-        padding: [0; 2],
-    };
-    match ledger.insert(key, entry, BPF_NOEXIST.into()) {
-        Ok(()) => {
-            count_ledger(LedgerCounter::New, hit.bytes);
-            report(&Event {
-                seen: now,
-                key: hit.key,
-                generation,
-                interface: hit.interface,
-                class: hit.class,
-                reason: hit.reason as u16,
-                padding: [0; 2],
-            });
-        }
-        // Another CPU was first with the same entry, and has reported it; or there is no room.
-        Err(_) => match ledger.get_ptr_mut(key) {
-            Some(entry) => update(entry, now, generation, hit),
-            None => count_ledger(LedgerCounter::Skipped, hit.bytes),
-        },
-    }
-}
-
-#[inline(always)]
-fn update(entry: *mut LedgerEntry, now: u64, generation: u32, hit: &Hit) {
-    // SAFETY: the entry stays memory of this map even if it is evicted meanwhile (LRU slots are
-    // preallocated, kernel/bpf/hashtab.c). Sums are added atomically; of the rest the last hit wins,
-    // whichever CPU writes it.
-    unsafe {
-        if renews((*entry).packets, (*entry).last_seen, now) {
-            marks::mark(&hit.key, now, KNOWN);
-        }
-        atomic_add(&raw mut (*entry).packets, 1);
-        atomic_add(&raw mut (*entry).bytes, hit.bytes);
-        (*entry).last_seen = now;
-        (*entry).generation = generation;
-        (*entry).interface = hit.interface;
-        (*entry).class = hit.class;
-        (*entry).reason = hit.reason as u16;
-        if hit.sender.mac != [0; 6] {
-            (*entry).mac = hit.sender.mac;
-            (*entry).vlan = hit.sender.vlan;
-        }
-    }
-}
-
-/// Adds without losing what another CPU adds at the same time.
-///
-/// # Safety
-/// `sum` must be valid and aligned.
-#[inline(always)]
-unsafe fn atomic_add(sum: *mut u64, amount: u64) {
-    // The BPF target has no compare-and-swap before v3, so core offers no `AtomicU64::fetch_add`
-    // for it; the plain atomic add (BPF_ATOMIC | BPF_ADD) is there since the first eBPF.
-    #[cfg(target_arch = "bpf")]
-    // SAFETY: promised by the caller.
-    unsafe {
-        use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
-        atomic_xadd::<u64, u64, { Relaxed }>(sum, amount);
-    }
-    #[cfg(not(target_arch = "bpf"))]
-    // SAFETY: promised by the caller.
-    unsafe {
-        use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-        AtomicU64::from_ptr(sum).fetch_add(amount, Relaxed);
-    }
-}
-
-/// Puts an event into the ring buffer. When that is full the event is lost, never waited for: the
-/// ledger has the entry.
-#[inline(always)]
-fn report(event: &Event) {
-    let Some(mut bytes) = EVENTS.reserve_bytes(size_of::<Event>(), 0) else {
-        count_ledger(LedgerCounter::EventLost, 0);
-        return;
-    };
-    // SAFETY: the kernel reserved `size_of::<Event>()` bytes, 8-byte aligned (kernel/bpf/ringbuf.c).
-    unsafe { bytes.as_mut_ptr().cast::<Event>().write(*event) };
-    bytes.submit(0);
 }

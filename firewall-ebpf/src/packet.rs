@@ -18,6 +18,8 @@ mod ethertype {
     pub const SERVICE_VLAN: u16 = 0x88a8;
     /// What QinQ used before IEEE 802.1ad gave it a number.
     pub const OLD_SERVICE_VLAN: u16 = 0x9100;
+    /// Likewise.
+    pub const OLDER_SERVICE_VLAN: u16 = 0x9200;
     pub const PPPOE_SESSION: u16 = 0x8864;
 }
 
@@ -27,8 +29,10 @@ mod ppp {
     pub const IPV6: u16 = 0x0057;
 }
 
-/// VLAN tags that are walked over: an outer and an inner one.
-const MAX_TAGS: usize = 2;
+/// VLAN tags that are walked over. Networks use two; but the kernel takes off any number of tags without
+/// a VLAN identifier (`__netif_receive_skb_core`, net/core/dev.c), so that what has more is no packet of
+/// theirs.
+pub const MAX_TAGS: usize = 8;
 
 /// Version of the Internet Protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +70,7 @@ pub struct Sender {
     pub vlan: u16,
 }
 
-/// PPPoE session header (RFC 2516 §4) and the PPP protocol number that follows it.
+/// PPPoE session header (RFC 2516 §4).
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct PppoeSessionHdr {
@@ -74,7 +78,42 @@ struct PppoeSessionHdr {
     code: u8,
     session: [u8; 2],
     length: [u8; 2],
-    protocol: [u8; 2],
+}
+
+/// A byte of a PPP protocol number.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct PppByte(u8);
+
+/// Where a packet's IP header is, and the ethertype that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Ethertype, in host order; anything but IPv4 and IPv6 is not IP.
+    pub ethertype: u16,
+    /// Bytes from the start of the packet.
+    pub offset: u32,
+}
+
+impl Network {
+    /// What a walk found, in one word that a global function of the kernel program can return.
+    pub fn to_raw(found: Result<Self, Reason>) -> u64 {
+        match found {
+            Ok(Self { ethertype, offset }) => u64::from(ethertype) | u64::from(offset) << 16,
+            Err(reason) => (reason as u64) << 48,
+        }
+    }
+
+    /// What [`Self::to_raw`] made.
+    #[inline(always)]
+    pub fn from_raw(raw: u64) -> Result<Self, Reason> {
+        match (raw >> 48) as u32 {
+            0 => Ok(Self {
+                ethertype: raw as u16,
+                offset: (raw >> 16) as u32,
+            }),
+            reason => Err(Reason::from_raw(reason)),
+        }
+    }
 }
 
 /// The bytes of a packet from `start` to before `end`, read front to back.
@@ -97,6 +136,8 @@ unsafe impl Header for EthHdr {}
 unsafe impl Header for VlanHdr {}
 // SAFETY: as above.
 unsafe impl Header for PppoeSessionHdr {}
+// SAFETY: as above.
+unsafe impl Header for PppByte {}
 // SAFETY: as above.
 unsafe impl Header for Ipv4Hdr {}
 // SAFETY: as above.
@@ -145,16 +186,36 @@ impl<'a> Packet<'a> {
         self.start += (bytes & 0x0fff) as usize;
     }
 
-    /// The addresses, or why there are none: `NotIp` or `Truncated`.
+    /// The addresses, or why there are none: `NotIp`, `Truncated` or `TooManyTags`.
     ///
     /// Every fragment has both addresses, and extension headers and options come after them, so
     /// neither is looked at.
     #[inline(always)]
-    pub fn addresses(mut self) -> Result<Addresses, Reason> {
-        let start = self.start;
-        let protocol = self.network_protocol()?;
-        let network = (self.start - start) as u32;
-        self.network_header(protocol, network)
+    pub fn addresses(self) -> Result<Addresses, Reason> {
+        self.addresses_with(|| self.network())
+    }
+
+    /// [`Self::addresses`], with the walk over tags and PPPoE passed in. Most packets have no more than one
+    /// tag: the kernel program makes [`Self::network`] a function of its own, or the verifier would look
+    /// at all that follows once for each number of tags.
+    #[inline(always)]
+    pub fn addresses_with(
+        mut self,
+        network: impl FnOnce() -> Result<Network, Reason>,
+    ) -> Result<Addresses, Reason> {
+        let whole = self;
+        let mut ethertype = u16::from_be(self.take::<EthHdr>()?.ether_type);
+        if is_tag(ethertype) {
+            ethertype = u16::from_be(self.take::<VlanHdr>()?.ether_type);
+        }
+        if is_tag_or_session(ethertype) {
+            let Network { ethertype, offset } = network()?;
+            let mut behind = whole;
+            behind.skip(offset);
+            return behind.network_header(ethertype, offset);
+        }
+        let offset = (self.start - whole.start) as u32;
+        self.network_header(ethertype, offset)
     }
 
     /// The addresses of a packet without an Ethernet header, which the kernel takes for one of
@@ -183,6 +244,15 @@ impl<'a> Packet<'a> {
         }
     }
 
+    /// Whether more than an Ethernet header precedes the IP header.
+    #[inline(always)]
+    pub fn has_tag_or_session(mut self) -> bool {
+        match self.take::<EthHdr>() {
+            Ok(header) => is_tag_or_session(u16::from_be(header.ether_type)),
+            Err(_) => false,
+        }
+    }
+
     /// Who sent the frame by its Ethernet header; zeros if it has none.
     #[inline(always)]
     pub fn sender(mut self) -> Sender {
@@ -199,30 +269,41 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// Walks Ethernet, tags and PPPoE session, and says which ethertype the rest is of.
+    /// Walks Ethernet, tags and PPPoE session.
     #[inline(always)]
-    fn network_protocol(&mut self) -> Result<u16, Reason> {
-        let mut protocol = u16::from_be(self.take::<EthHdr>()?.ether_type);
+    pub fn network(mut self) -> Result<Network, Reason> {
+        let start = self.start;
+        let mut ethertype = u16::from_be(self.take::<EthHdr>()?.ether_type);
         for _ in 0..MAX_TAGS {
-            if !is_tag(protocol) {
+            if !is_tag(ethertype) {
                 break;
             }
-            protocol = u16::from_be(self.take::<VlanHdr>()?.ether_type);
+            ethertype = u16::from_be(self.take::<VlanHdr>()?.ether_type);
         }
-        if protocol == ethertype::PPPOE_SESSION {
-            return self.pppoe();
+        if is_tag(ethertype) {
+            return Err(Reason::TooManyTags);
         }
-        Ok(protocol)
+        if ethertype == ethertype::PPPOE_SESSION {
+            ethertype = self.pppoe()?;
+        }
+        let offset = (self.start - start) as u32;
+        Ok(Network { ethertype, offset })
     }
 
-    /// Version 1, type 1, code 0 is session data (RFC 2516 §4); anything else is not for us.
+    /// Ethertype of what a PPPoE session carries. The kernel looks at neither version, type nor code of
+    /// a session's packet (`pppoe_rcv`, drivers/net/ppp/pppoe.c), and takes a protocol number of one byte,
+    /// told by its lowest bit, whether or not the peers agreed on that (`ppp_input`,
+    /// drivers/net/ppp/ppp_generic.c; RFC 1661 §6.5).
     #[inline(always)]
     fn pppoe(&mut self) -> Result<u16, Reason> {
-        let header = self.take::<PppoeSessionHdr>()?;
-        if header.version_and_type != 0x11 || header.code != 0 {
-            return Err(Reason::NotIp);
+        self.take::<PppoeSessionHdr>()?;
+        let PppByte(mut first) = self.take()?;
+        let mut second = first;
+        match first & 1 {
+            0 => PppByte(second) = self.take()?,
+            _ => first = 0,
         }
-        match u16::from_be_bytes(header.protocol) {
+        match u16::from_be_bytes([first, second]) {
             ppp::IPV4 => Ok(ethertype::IPV4),
             ppp::IPV6 => Ok(ethertype::IPV6),
             _ => Err(Reason::NotIp),
@@ -262,8 +343,16 @@ impl<'a> Packet<'a> {
 fn is_tag(protocol: u16) -> bool {
     matches!(
         protocol,
-        ethertype::VLAN | ethertype::SERVICE_VLAN | ethertype::OLD_SERVICE_VLAN
+        ethertype::VLAN
+            | ethertype::SERVICE_VLAN
+            | ethertype::OLD_SERVICE_VLAN
+            | ethertype::OLDER_SERVICE_VLAN
     )
+}
+
+#[inline(always)]
+fn is_tag_or_session(ethertype: u16) -> bool {
+    is_tag(ethertype) || ethertype == ethertype::PPPOE_SESSION
 }
 
 #[inline(always)]

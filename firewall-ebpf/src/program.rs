@@ -1,12 +1,15 @@
 //! The way of a packet: addresses → classes → decision → counters → ledger → verdict.
 //!
 //! Nearly all packets are done after the classes: neither address is listed. For the others an entry
-//! point calls its global function, which the verifier looks at once and not again for every way
-//! through the headers that leads there. It is handed numbers only and reads the packet again.
+//! point calls a global function that decides, which the verifier looks at once and not again for every way
+//! through the headers that leads there. It is handed numbers only and reads the packet again. What is a
+//! hit is recorded after that, beside the decision: a chain of calls has 512 bytes of stack for all of it.
 
 use aya_ebpf::bindings::{
+    __sk_buff,
     tcx_action_base::{TCX_DROP, TCX_NEXT},
     xdp_action::{XDP_DROP, XDP_PASS},
+    xdp_md,
 };
 use firewall_common::{
     class::{ClassId, NONE},
@@ -17,8 +20,9 @@ use firewall_common::{
 use crate::{
     context::PacketContext,
     filter::{Classes, Decision, decide_listed, inside_sends, ledger_key},
-    maps::{self, Generation, Hit},
+    maps::{self, Generation},
     packet::{Addresses, Sender, Version},
+    record::{self, Seen, firewall_record},
     transport::Transport,
 };
 
@@ -35,20 +39,27 @@ pub struct ListedPacket<C> {
     pub bytes: u64,
 }
 
-/// Judges the packet of `context` and counts it; where an address is listed, the number of the reason
-/// is what `judge_listed` says.
+/// A context whose hook has a global function that judges listed packets: the verifier wants a context of
+/// the program's own kind.
+pub trait JudgedContext: PacketContext {
+    /// [`judge_listed`] as that function.
+    fn judge_listed(listed: ListedPacket<Self>) -> u32;
+}
+
+/// Judges the packet of `context`, counts it and, if it is a hit, records it.
 #[inline(always)]
-pub fn judge<C: PacketContext>(
-    context: C,
-    judge_listed: impl FnOnce(ListedPacket<C>) -> u32,
-) -> Reason {
+pub fn judge<C: JudgedContext>(context: C) -> Reason {
     let bytes = context.bytes();
-    let reason = reason(context, bytes, judge_listed);
+    let reason = reason(context, bytes, C::judge_listed);
     maps::count(reason, bytes);
+    if reason.is_hit() {
+        firewall_record();
+    }
     reason
 }
 
-/// Why the packet of `context`, `bytes` long, passes or not: [`judge`] without counting.
+/// Why the packet of `context`, `bytes` long, passes or not: [`judge`] without counting. Where an address
+/// is listed, the number of the reason is what `judge_listed` says.
 #[inline(always)]
 pub fn reason<C: PacketContext>(
     context: C,
@@ -111,20 +122,16 @@ fn unpack(packed: u64) -> (Classes, Version) {
     }
 }
 
-/// Judges a packet of which an address is listed, counts its class, records its hit and tells
-/// `on_hit` about it. Returns the number of the reason.
+/// Judges a packet of which an address is listed, counts its class and, if it is a hit, writes that down
+/// for [`firewall_record`]. Returns the number of the reason.
 #[inline(always)]
-pub fn judge_listed<C: PacketContext>(
-    listed: ListedPacket<C>,
-    on_hit: impl FnOnce(&Addresses, &Decision),
-) -> u32 {
+pub fn judge_listed<C: PacketContext>(listed: ListedPacket<C>) -> u32 {
     decide_packet(listed, |addresses, transport, decision| {
         if decision.class != NONE {
             maps::count_class(decision.class, listed.bytes);
         }
-        if decision.is_hit() {
-            record(listed, addresses, transport, decision);
-            on_hit(addresses, decision);
+        if decision.reason.is_hit() {
+            write_down(listed, addresses, transport, decision);
         }
     })
 }
@@ -154,7 +161,7 @@ pub fn decide_packet<C: PacketContext>(
 }
 
 #[inline(always)]
-fn record<C: PacketContext>(
+fn write_down<C: PacketContext>(
     listed: ListedPacket<C>,
     addresses: &Addresses,
     transport: Transport,
@@ -165,12 +172,41 @@ fn record<C: PacketContext>(
         Some(direction) if inside_sends(direction, decision.listed) => listed.context.sender(),
         _ => Sender::default(),
     };
-    maps::record(&Hit {
-        key,
+    let seen = Seen {
         class: decision.class,
         reason: decision.reason,
         interface: listed.context.interface(),
         bytes: listed.bytes,
         sender,
-    });
+    };
+    record::write(key, &seen);
+}
+
+macro_rules! judged {
+    ($($context:ty: $function:ident;)*) => { $(
+        impl JudgedContext for *mut $context {
+            #[inline(always)]
+            fn judge_listed(listed: ListedPacket<Self>) -> u32 {
+                let ListedPacket { context, network, classes, bytes } = listed;
+                $function(context, network, classes, bytes)
+            }
+        }
+
+        /// [`judge_listed`] as a global function.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub extern "C" fn $function(
+            context: *mut $context,
+            network: u32,
+            classes: u64,
+            bytes: u64,
+        ) -> u32 {
+            judge_listed(ListedPacket { context, network, classes, bytes })
+        }
+    )* };
+}
+
+judged! {
+    xdp_md: firewall_listed;
+    __sk_buff: firewall_listed_tcx;
 }

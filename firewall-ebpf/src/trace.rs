@@ -13,21 +13,22 @@ mod bpf {
         programs::{TcContext, XdpContext},
     };
     use aya_log_ebpf::info;
+    use firewall_common::{
+        ledger::{Direction, Octets},
+        reason::Reason,
+    };
     use firewall_ebpf::{
         context::is_judged,
-        filter::Decision,
-        packet::{Addresses, Halves},
-        program::{action, judge, judge_listed, tcx_action},
+        program::{action, judge, tcx_action},
+        record,
     };
 
     /// Entry point of XDP.
     #[xdp(frags)]
     pub fn firewall(context: XdpContext) -> u32 {
-        action(judge(context.ctx, |listed| {
-            judge_listed(listed, |addresses, decision| {
-                say(&context, addresses, decision)
-            })
-        }))
+        let reason = judge(context.ctx);
+        say(&context, reason);
+        action(reason)
     }
 
     /// Entry point of TCX.
@@ -37,25 +38,37 @@ mod bpf {
         if !is_judged(skb) {
             return TCX_NEXT;
         }
-        tcx_action(judge(skb, |listed| {
-            judge_listed(listed, |addresses, decision| {
-                say(&context, addresses, decision)
-            })
-        }))
+        let reason = judge(skb);
+        say(&context, reason);
+        tcx_action(reason)
     }
 
+    /// Says the hit that was just recorded, if the packet was one: who inside, who outside, which way.
     #[inline(always)]
-    fn say(context: &impl EbpfContext, addresses: &Addresses, decision: &Decision) {
-        let (reason, class) = (decision.reason.as_str(), decision.class);
-        let (source, destination) = (bytes(addresses.source), bytes(addresses.destination));
+    fn say(context: &impl EbpfContext, reason: Reason) {
+        if !reason.is_hit() {
+            return;
+        }
+        let Some(hit) = record::written() else { return };
+        let way = match Direction::from_raw(hit.key.direction) {
+            Some(direction) => direction.as_str(),
+            None => "",
+        };
+        let (inside, remote) = (bytes(hit.key.inside), bytes(hit.key.remote));
         info!(
             context,
-            "{} {:i} -> {:i} class {}", reason, source, destination, class
+            "{} {}: inside {:i}, remote {:i}, class {}",
+            reason.as_str(),
+            way,
+            inside,
+            remote,
+            hit.entry.class
         );
     }
 
-    fn bytes((high, low): Halves) -> [u8; 16] {
-        (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
+    /// Both words are as on the wire.
+    fn bytes([high, low]: Octets) -> [u8; 16] {
+        (u128::from(u64::from_be(high)) << 64 | u128::from(u64::from_be(low))).to_be_bytes()
     }
 
     #[panic_handler]

@@ -1,7 +1,7 @@
 //! What a packet shows beyond its addresses: protocol, ports, and whether it opens something.
 //!
 //! Only first fragments show it. IPv6 extension headers are walked over, so many and no more: what
-//! comes behind them is not seen, and not guessed.
+//! comes behind them is hidden, and `filter` takes that for the worst that it may be.
 
 use crate::packet::{Header, Packet, Version};
 
@@ -37,8 +37,8 @@ const ACK: u8 = 0x10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stage {
-    /// The transport header is not in the packet, or not within reach.
-    Unseen = 0,
+    /// The transport header is not where it belongs, or not within reach: nobody honest hides it.
+    Hidden = 0,
     /// TCP SYN without ACK, ICMP echo request.
     Opening = 1,
     /// TCP SYN with ACK: answers an opening.
@@ -47,6 +47,8 @@ pub enum Stage {
     Later = 3,
     /// The protocol does not say.
     Connectionless = 4,
+    /// A later fragment: it has no transport header.
+    Fragment = 5,
 }
 
 impl Stage {
@@ -56,7 +58,8 @@ impl Stage {
             2 => Self::Accepting,
             3 => Self::Later,
             4 => Self::Connectionless,
-            _ => Self::Unseen,
+            5 => Self::Fragment,
+            _ => Self::Hidden,
         }
     }
 }
@@ -80,10 +83,31 @@ impl Transport {
     const fn unseen(protocol: u8) -> Self {
         Self {
             protocol,
-            stage: Stage::Unseen,
+            stage: Stage::Hidden,
             source: 0,
             destination: 0,
         }
+    }
+
+    /// Of a later fragment, so many units of 8 bytes behind the first. One of TCP that begins with the
+    /// second unit is none that any host makes: it would bring the flags, which a first fragment of 8 bytes
+    /// leaves out (RFC 3128).
+    #[inline(always)]
+    const fn fragment(protocol: u8, units: u16) -> Self {
+        let stage = match (protocol, units) {
+            (protocol::TCP, 1) => Stage::Hidden,
+            _ => Stage::Fragment,
+        };
+        Self {
+            stage,
+            ..Self::unseen(protocol)
+        }
+    }
+
+    /// Whether the packet shows no ports, though its protocol may have some.
+    #[inline(always)]
+    pub const fn hides_ports(self) -> bool {
+        matches!(self.stage, Stage::Hidden | Stage::Fragment) && self.source | self.destination == 0
     }
 
     /// All of it in one word, which a global function of the kernel program can return.
@@ -199,7 +223,10 @@ impl Packet<'_> {
         };
         let offset = u16::from_be_bytes(header.fragment) & 0x1fff;
         let length = u32::from(header.version_and_length & 0xf) << 2;
-        if offset != 0 || length < 20 {
+        if offset != 0 {
+            return Transport::fragment(header.protocol, offset);
+        }
+        if length < 20 {
             return Transport::unseen(header.protocol);
         }
         after.skip(length);
@@ -222,9 +249,9 @@ impl Packet<'_> {
             let Ok(extension) = inside.take::<Extension>() else {
                 return Transport::unseen(next);
             };
-            let offset = u16::from_be_bytes(extension.fragment) & 0xfff8;
+            let offset = u16::from_be_bytes(extension.fragment) >> 3;
             if next == protocol::FRAGMENT && offset != 0 {
-                return Transport::unseen(extension.next);
+                return Transport::fragment(extension.next, offset);
             }
             after.skip(extension_bytes(next, extension.length));
             next = extension.next;
@@ -266,11 +293,11 @@ impl Packet<'_> {
         }
     }
 
-    /// A first fragment too small for the flags (RFC 1858 §3) opens nothing that can be seen.
+    /// A first fragment too small for the flags hides what it opens (RFC 1858 §3).
     #[inline(always)]
     fn tcp_stage(mut self) -> Stage {
         let Ok(rest) = self.take::<TcpRest>() else {
-            return Stage::Later;
+            return Stage::Hidden;
         };
         match rest.flags & (SYN | ACK) {
             SYN => Stage::Opening,
@@ -328,11 +355,12 @@ mod tests {
     #[test]
     fn a_word_holds_all_of_it() {
         for stage in [
-            Stage::Unseen,
+            Stage::Hidden,
             Stage::Opening,
             Stage::Accepting,
             Stage::Later,
             Stage::Connectionless,
+            Stage::Fragment,
         ] {
             let transport = Transport {
                 protocol: 254,

@@ -25,6 +25,28 @@ pub const HOSTS: [(&str, &str); 3] = [
 /// The gateway's devices: towards the inside, towards the outside.
 pub const GATEWAY_DEVICES: [&str; 2] = ["eth1", "eth0"];
 
+/// The devices that carry the addresses, from the inside hosts to the outside. There may be others below
+/// them.
+#[derive(Clone, Copy, Debug)]
+pub struct Devices {
+    /// Of the inside hosts.
+    pub inside: &'static str,
+    /// Of the gateway, towards the inside.
+    pub towards_inside: &'static str,
+    /// Of the gateway, towards the outside.
+    pub towards_outside: &'static str,
+    /// Of the outside.
+    pub outside: &'static str,
+}
+
+/// The devices at the ends of the two wires.
+pub const WIRES: Devices = Devices {
+    inside: "in0",
+    towards_inside: GATEWAY_DEVICES[0],
+    towards_outside: GATEWAY_DEVICES[1],
+    outside: "out0",
+};
+
 /// Three joined namespaces.
 #[derive(Debug)]
 pub struct Lab {
@@ -34,18 +56,26 @@ pub struct Lab {
     pub gateway: Namespace,
     /// Everybody else.
     pub outside: Namespace,
+    devices: Devices,
 }
 
 impl Lab {
     /// Builds a lab whose namespaces are called `prefix` and what they are.
     pub fn new(prefix: &str) -> Result<Self> {
-        let lab = Self {
+        Self::over(prefix, |_| Ok(WIRES))
+    }
+
+    /// One whose addresses are on the devices that `stack` makes on top of the wires, or the like.
+    pub fn over(prefix: &str, stack: impl FnOnce(&Self) -> Result<Devices>) -> Result<Self> {
+        let mut lab = Self {
             inside: Namespace::new(&format!("{prefix}-inside"))?,
             gateway: Namespace::new(&format!("{prefix}-gateway"))?,
             outside: Namespace::new(&format!("{prefix}-outside"))?,
+            devices: WIRES,
         };
         lab.inside.connect("in0", &lab.gateway, "eth1")?;
         lab.gateway.connect("eth0", &lab.outside, "out0")?;
+        lab.devices = stack(&lab)?;
         lab.address()?;
         lab.route()?;
         lab.introduce()?;
@@ -55,30 +85,48 @@ impl Lab {
 
     /// A lab with a name of its own, for a test.
     pub fn for_test() -> Result<Self> {
+        Self::for_test_over(|_| Ok(WIRES))
+    }
+
+    /// The same over what `stack` makes, as [`Self::over`] has it.
+    pub fn for_test_over(stack: impl FnOnce(&Self) -> Result<Devices>) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self::new(&format!("fw{}-{number}", std::process::id()))
+        Self::over(&format!("fw{}-{number}", std::process::id()), stack)
     }
 
     fn address(&self) -> Result<()> {
-        for (v4, v6) in HOSTS {
-            self.inside
-                .ip(&["addr", "add", &format!("{v4}/24"), "dev", "in0"])?;
-            self.inside
-                .ip(&["addr", "add", &format!("{v6}/64"), "dev", "in0", "nodad"])?;
+        let Devices {
+            inside,
+            towards_inside,
+            towards_outside,
+            outside,
+        } = self.devices;
+        let mut addresses = vec![
+            (
+                &self.gateway,
+                towards_inside,
+                "10.77.1.1/24",
+                "fd77:1::1/64",
+            ),
+            (
+                &self.gateway,
+                towards_outside,
+                "10.77.2.1/24",
+                "fd77:2::1/64",
+            ),
+            (&self.outside, outside, "10.77.2.2/24", "fd77:2::2/64"),
+        ];
+        let hosts = HOSTS.map(|(v4, v6)| (format!("{v4}/24"), format!("{v6}/64")));
+        addresses.extend(
+            hosts
+                .iter()
+                .map(|(v4, v6)| (&self.inside, inside, &v4[..], &v6[..])),
+        );
+        for (namespace, device, v4, v6) in addresses {
+            namespace.ip(&["addr", "add", v4, "dev", device])?;
+            namespace.ip(&["addr", "add", v6, "dev", device, "nodad"])?;
         }
-        self.gateway
-            .ip(&["addr", "add", "10.77.1.1/24", "dev", "eth1"])?;
-        self.gateway
-            .ip(&["addr", "add", "fd77:1::1/64", "dev", "eth1", "nodad"])?;
-        self.gateway
-            .ip(&["addr", "add", "10.77.2.1/24", "dev", "eth0"])?;
-        self.gateway
-            .ip(&["addr", "add", "fd77:2::1/64", "dev", "eth0", "nodad"])?;
-        self.outside
-            .ip(&["addr", "add", "10.77.2.2/24", "dev", "out0"])?;
-        self.outside
-            .ip(&["addr", "add", "fd77:2::2/64", "dev", "out0", "nodad"])?;
         Ok(())
     }
 
@@ -106,7 +154,7 @@ impl Lab {
         }
         self.gateway.sysctl("net.ipv4.ip_forward", "1")?;
         self.gateway.sysctl("net.ipv6.conf.all.forwarding", "1")?;
-        for device in GATEWAY_DEVICES {
+        for device in [self.devices.towards_inside, self.devices.towards_outside] {
             // Sources from everywhere are the point here.
             self.gateway
                 .sysctl(&format!("net.ipv4.conf.{device}.rp_filter"), "0")?;
@@ -117,20 +165,21 @@ impl Lab {
     /// Neighbours know each other from the start: while they resolve one another the kernel holds
     /// back a few packets and loses the others, which would be taken for a verdict.
     fn introduce(&self) -> Result<()> {
+        let on = self.devices;
         let (towards_inside, towards_outside) = self.gateway_macs()?;
-        let inside = mac(&self.inside, "in0")?;
-        let outside = mac(&self.outside, "out0")?;
+        let inside = mac(&self.inside, on.inside)?;
+        let outside = mac(&self.outside, on.outside)?;
         let mut known = vec![
-            (&self.inside, "in0", "10.77.1.1", towards_inside),
-            (&self.inside, "in0", "fd77:1::1", towards_inside),
-            (&self.outside, "out0", "10.77.2.1", towards_outside),
-            (&self.outside, "out0", "fd77:2::1", towards_outside),
-            (&self.gateway, "eth0", "10.77.2.2", outside),
-            (&self.gateway, "eth0", "fd77:2::2", outside),
+            (&self.inside, on.inside, "10.77.1.1", towards_inside),
+            (&self.inside, on.inside, "fd77:1::1", towards_inside),
+            (&self.outside, on.outside, "10.77.2.1", towards_outside),
+            (&self.outside, on.outside, "fd77:2::1", towards_outside),
+            (&self.gateway, on.towards_outside, "10.77.2.2", outside),
+            (&self.gateway, on.towards_outside, "fd77:2::2", outside),
         ];
         for (v4, v6) in HOSTS {
-            known.push((&self.gateway, "eth1", v4, inside));
-            known.push((&self.gateway, "eth1", v6, inside));
+            known.push((&self.gateway, on.towards_inside, v4, inside));
+            known.push((&self.gateway, on.towards_inside, v6, inside));
         }
         for (namespace, device, address, mac) in known {
             let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
@@ -139,21 +188,15 @@ impl Lab {
         Ok(())
     }
 
-    /// Refuses to go on unless every device is loopback or one of our own pairs: addresses of real
-    /// servers are sent to in here, and nothing may leave.
+    /// Refuses to go on unless every device is loopback, one of our own pairs, or on top of one: addresses
+    /// of real servers are sent to in here, and nothing may leave.
     pub fn check_isolated(&self) -> Result<()> {
         for (namespace, expected) in [
             (&self.inside, vec!["in0", "lo"]),
             (&self.gateway, vec!["eth0", "eth1", "lo"]),
             (&self.outside, vec!["lo", "out0"]),
         ] {
-            let links: serde_json::Value = serde_json::from_str(&namespace.ip(&["-j", "link"])?)?;
-            let mut names: Vec<&str> = links
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|link| link["ifname"].as_str())
-                .collect();
+            let mut names = bottom_devices(namespace)?;
             names.sort_unstable();
             ensure!(
                 names == expected,
@@ -173,16 +216,30 @@ impl Lab {
 
     /// A tap at the inside hosts.
     pub fn inside_tap(&self) -> Result<Tap> {
-        Tap::open(&self.inside, "in0")
+        Tap::open(&self.inside, self.devices.inside)
     }
 
     /// A tap at the outside.
     pub fn outside_tap(&self) -> Result<Tap> {
-        Tap::open(&self.outside, "out0")
+        Tap::open(&self.outside, self.devices.outside)
     }
 
     /// The gateway's MAC addresses: towards the inside, towards the outside.
     pub fn gateway_macs(&self) -> Result<([u8; 6], [u8; 6])> {
-        Ok((mac(&self.gateway, "eth1")?, mac(&self.gateway, "eth0")?))
+        Ok((
+            mac(&self.gateway, self.devices.towards_inside)?,
+            mac(&self.gateway, self.devices.towards_outside)?,
+        ))
     }
+}
+
+/// Names of the devices that are on top of no other one of the same namespace.
+fn bottom_devices(namespace: &Namespace) -> Result<Vec<String>> {
+    let links: serde_json::Value = serde_json::from_str(&namespace.ip(&["-j", "-d", "link"])?)?;
+    let links = links.as_array().into_iter().flatten();
+    // A pair has its other end in another namespace.
+    let is_on_top = |link: &&serde_json::Value| link["linkinfo"]["info_kind"] == "vlan";
+    let bottom = links.filter(|link| !is_on_top(link));
+    let names = bottom.filter_map(|link| link["ifname"].as_str());
+    Ok(names.map(str::to_owned).collect())
 }

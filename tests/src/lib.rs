@@ -9,6 +9,7 @@ pub mod need;
 pub mod packet;
 pub mod probe;
 pub mod product;
+pub mod record;
 pub mod refusing;
 pub mod rules;
 pub mod server;

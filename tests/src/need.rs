@@ -1,9 +1,12 @@
 //! What a test needs of the machine. Where it is absent the test is skipped and says so, unless
 //! `FIREWALL_REQUIRE` names it: then the test fails.
 
-use std::{env, process::Command};
+use std::{env, fs, process::Command};
 
-use crate::server;
+use anyhow::Result;
+use aya::programs::{SchedClassifier, tc::TcAttachType};
+
+use crate::{namespace::Namespace, server};
 
 /// Something that not every machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,10 +15,28 @@ pub enum Need {
     Bpf,
     /// Root and `ip`, to make network namespaces.
     Netns,
-    /// `bpftool`, `nft` and `ipset`.
-    Tools,
+    /// A kernel that has TCX.
+    Tcx,
+    /// A kernel that has VLAN devices.
+    Vlan,
+    /// `bpftool`, of the tools.
+    Bpftool,
+    /// `ipset`, likewise.
+    Ipset,
+    /// `nft`, likewise.
+    Nft,
+    /// `ping`, likewise.
+    Ping,
+    /// `mkfs.ext4`, likewise.
+    Ext4,
+    /// `unshare`, likewise.
+    Unshare,
     /// The servers that feeds are asked of.
     Servers,
+    /// Cgroups of version 2 that limit memory.
+    Cgroup,
+    /// A kernel that can run programs without compiling them.
+    Interpreter,
 }
 
 impl Need {
@@ -24,8 +45,14 @@ impl Need {
         match self {
             Self::Bpf => "bpf",
             Self::Netns => "netns",
-            Self::Tools => "tools",
+            Self::Tcx => "tcx",
+            Self::Vlan => "vlan",
+            Self::Bpftool | Self::Ipset | Self::Nft | Self::Ping | Self::Ext4 | Self::Unshare => {
+                "tools"
+            }
             Self::Servers => "servers",
+            Self::Cgroup => "cgroup",
+            Self::Interpreter => "interpreter",
         }
     }
 
@@ -33,12 +60,43 @@ impl Need {
         match self {
             Self::Bpf => rustix::process::geteuid().is_root(),
             Self::Netns => rustix::process::geteuid().is_root() && runs("ip", "-V"),
-            Self::Tools => {
-                runs("bpftool", "version") && runs("nft", "--version") && runs("ipset", "--version")
-            }
+            Self::Tcx => has_tcx(),
+            Self::Vlan => has_vlan(),
+            Self::Bpftool => runs("bpftool", "version"),
+            Self::Ipset => runs("ipset", "--version"),
+            Self::Nft => runs("nft", "--version"),
+            Self::Ping => runs("ping", "-V"),
+            Self::Unshare => runs("unshare", "--version"),
+            Self::Ext4 => runs("mkfs.ext4", "-V"),
             Self::Servers => server::are_there(),
+            Self::Cgroup => fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control")
+                .is_ok_and(|controllers| controllers.contains("memory")),
+            Self::Interpreter => has_interpreter(),
         }
     }
+}
+
+/// Asks which programs are at TCX of loopback: a kernel without it does not know the question.
+fn has_tcx() -> bool {
+    SchedClassifier::query_tcx("lo", TcAttachType::Ingress).is_ok()
+}
+
+/// Switches the JIT off and on again: a kernel that is built to need it refuses.
+fn has_interpreter() -> bool {
+    let jit = "/proc/sys/net/core/bpf_jit_enable";
+    let before = fs::read_to_string(jit).unwrap_or_default();
+    fs::write(jit, "0").is_ok() && fs::write(jit, before.trim()).is_ok()
+}
+
+/// Makes one, in a namespace that goes with it: loopback takes none.
+fn has_vlan() -> bool {
+    let make = || -> Result<()> {
+        let namespace = Namespace::new(&format!("fw{}-vlan", std::process::id()))?;
+        namespace.ip(&["link", "add", "port", "type", "veth"])?;
+        let vlan = ["link", "add", "link", "port", "type", "vlan", "id", "1"];
+        namespace.ip(&vlan).map(drop)
+    };
+    make().is_ok()
 }
 
 fn runs(program: &str, argument: &str) -> bool {
@@ -65,6 +123,12 @@ pub fn needs(name: &str, needs: &[Need]) -> bool {
             false
         }
     }
+}
+
+/// Whether this is a guest of `cargo xtask vm`, where all is ten times slower: what a test repeats to meet a
+/// rare moment it repeats less often there.
+pub fn is_guest() -> bool {
+    env::var_os("FIREWALL_GUEST").is_some()
 }
 
 fn is_required(word: &str) -> bool {

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::{
-    frame::{ethernet, udp},
-    lab::{HOSTS, Lab},
+    frame::{Frame, ethernet, udp},
+    lab::{HOSTS, Lab, WIRES},
     tap::Tap,
 };
 
@@ -34,21 +34,51 @@ pub enum Way {
 /// Sends probes and watches both ends.
 #[derive(Debug)]
 pub struct Probe {
-    inside: Tap,
-    outside: Tap,
-    macs: ([u8; 6], [u8; 6]),
+    inside: End,
+    outside: End,
     sent: u32,
+}
+
+/// One end: where frames are sent from, what they begin with, and where they are received.
+#[derive(Debug)]
+struct End {
+    sender: Tap,
+    front: Frame,
+    receiver: Tap,
 }
 
 impl Probe {
     /// A probe for both ways through the gateway of `lab`.
     pub fn new(lab: &Lab) -> Result<Self> {
+        let (towards_inside, towards_outside) = lab.gateway_macs()?;
+        let end = |front, tap: fn(&Lab) -> Result<Tap>| -> Result<End> {
+            Ok(End {
+                sender: tap(lab)?,
+                front,
+                receiver: tap(lab)?,
+            })
+        };
         Ok(Self {
-            inside: lab.inside_tap()?,
-            outside: lab.outside_tap()?,
-            macs: lab.gateway_macs()?,
+            inside: end(ethernet(towards_inside), Lab::inside_tap)?,
+            outside: end(ethernet(towards_outside), Lab::outside_tap)?,
             sent: 0,
         })
+    }
+
+    /// The same with frames that are sent on the wires with these tags in them, (kind, id), and received where
+    /// the addresses are.
+    pub fn tagged(lab: &Lab, inside: &[(u16, u16)], outside: &[(u16, u16)]) -> Result<Self> {
+        let mut probe = Self::new(lab)?;
+        let ends = [
+            (&mut probe.inside, inside, &lab.inside, WIRES.inside),
+            (&mut probe.outside, outside, &lab.outside, WIRES.outside),
+        ];
+        for (end, tags, namespace, wire) in ends {
+            let tag = |front: Frame, &(kind, id): &(u16, u16)| front.tag(kind, id);
+            end.front = tags.iter().fold(end.front.clone(), tag);
+            end.sender = Tap::open(namespace, wire)?;
+        }
+        Ok(probe)
     }
 
     /// Whether a packet from the first inside host to `remote` arrives.
@@ -73,41 +103,64 @@ impl Probe {
         self.passes(Way::In, remote, host.parse()?)
     }
 
-    /// Whether a packet arrives. A marker that nothing lists is sent after it: once that one is
-    /// there, the packet is there or lost.
+    /// Whether a packet arrives.
     pub fn passes(&mut self, way: Way, source: IpAddr, destination: IpAddr) -> Result<bool> {
         self.sent += 1;
-        let (probe, marker) = (
-            format!("probe {:08}", self.sent),
-            format!("after {:08}", self.sent),
-        );
+        let probe = format!("probe {:08}", self.sent);
         self.send(way, source, destination, &probe)?;
-        let (from, to) = marker_ends(way, source.is_ipv4())?;
+        self.has_arrived(way, source.is_ipv4(), |frame| {
+            frame.ends_with(probe.as_bytes())
+        })
+    }
+
+    /// An Ethernet header to the gateway, for a frame to be sent this way.
+    pub fn to_gateway(&self, way: Way) -> Frame {
+        self.from(way).front.clone()
+    }
+
+    /// Whether `payload` arrives, of which these frames are all that is sent.
+    pub fn delivers(&mut self, way: Way, frames: &[Vec<u8>], payload: &[u8]) -> Result<bool> {
+        for frame in frames {
+            self.from(way).sender.send(frame)?;
+        }
+        let holds = |frame: &[u8]| frame.windows(payload.len()).any(|part| part == payload);
+        self.has_arrived(way, true, holds)
+    }
+
+    /// Whether what `is_it` arrives, sent before. A marker that nothing lists is sent after it: once that
+    /// one is there, what is looked for is there or lost.
+    fn has_arrived(&mut self, way: Way, ipv4: bool, is_it: impl Fn(&[u8]) -> bool) -> Result<bool> {
+        self.sent += 1;
+        let marker = format!("after {:08}", self.sent);
+        let (from, to) = marker_ends(way, ipv4)?;
         self.send(way, from, to, &marker)?;
         let mut arrived = false;
-        self.wait_for(way, &marker, |frame| {
-            arrived |= frame.ends_with(probe.as_bytes());
-        })?;
+        self.wait_for(way, &marker, |frame| arrived |= is_it(frame))?;
         if !arrived {
-            self.receiver(way).drain(OVERTAKEN, |frame| {
-                arrived |= frame.ends_with(probe.as_bytes());
-            })?;
+            self.receiver(way)
+                .drain(OVERTAKEN, |frame| arrived |= is_it(frame))?;
         }
         Ok(arrived)
     }
 
     fn send(&self, way: Way, from: IpAddr, to: IpAddr, payload: &str) -> Result<()> {
-        let (tap, mac) = match way {
-            Way::Out => (&self.inside, self.macs.0),
-            Way::In => (&self.outside, self.macs.1),
-        };
-        tap.send(&ethernet(mac).ip(&udp(from, to, payload.as_bytes())))
+        let front = self.to_gateway(way);
+        self.from(way)
+            .sender
+            .send(&front.ip(&udp(from, to, payload.as_bytes())))
+    }
+
+    fn from(&self, way: Way) -> &End {
+        match way {
+            Way::Out => &self.inside,
+            Way::In => &self.outside,
+        }
     }
 
     fn receiver(&self, way: Way) -> &Tap {
         match way {
-            Way::Out => &self.outside,
-            Way::In => &self.inside,
+            Way::Out => &self.outside.receiver,
+            Way::In => &self.inside.receiver,
         }
     }
 
@@ -130,7 +183,7 @@ fn marker_ends(way: Way, ipv4: bool) -> Result<(IpAddr, IpAddr)> {
         true => (HOSTS[2].0, NOBODY.0),
         false => (HOSTS[2].1, NOBODY.1),
     };
-    let (host, nobody) = (host.parse()?, nobody.parse().context(nobody)?);
+    let (host, nobody) = (host.parse()?, nobody.parse()?);
     Ok(match way {
         Way::Out => (host, nobody),
         Way::In => (nobody, host),

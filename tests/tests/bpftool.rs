@@ -9,7 +9,7 @@ use tests::{kernel::Bpffs, namespace::command, skip_unless};
 
 #[test]
 fn bpftool_loads_the_shipped_object() {
-    skip_unless!("bpftool_loads_the_shipped_object", Bpf, Tools);
+    skip_unless!("bpftool_loads_the_shipped_object", Bpf, Bpftool);
     let bpffs = Bpffs::new().unwrap();
     Dataplane::new(bpffs.path()).prepare().unwrap();
     let folder = tempfile::tempdir().unwrap();

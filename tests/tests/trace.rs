@@ -32,6 +32,6 @@ fn run_with_trace_kernel_logs_each_hit() {
         .send(&ethernet(gateway).ip(&packet))
         .unwrap();
     daemon
-        .wait_for("blocked ::ffff:10.77.1.11 -> ::ffff:203.0.113.7")
+        .wait_for("blocked outbound: inside ::ffff:10.77.1.11, remote ::ffff:203.0.113.7")
         .unwrap();
 }

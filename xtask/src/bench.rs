@@ -13,8 +13,8 @@ use crate::{process, setup};
 /// Builds, then becomes the bench: what it prints and how it ends are its own.
 pub fn run(arguments: &[OsString]) -> Result<ExitCode> {
     process::require_root("the bench makes network namespaces and loads kernel programs; it")?;
-    setup::require_kernel()?;
     setup::run_for_bench()?;
+    setup::require_kernel()?;
     process::run(&["cargo", "build", "--release", "--package", "firewall"])?;
     let error = Command::new("cargo")
         .args([

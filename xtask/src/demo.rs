@@ -13,8 +13,8 @@ use crate::{process, setup};
 /// Builds, then becomes the demo: what it prints, how it ends and which signals it gets are its own.
 pub fn run(arguments: &[OsString]) -> Result<ExitCode> {
     process::require_root("the demo makes network namespaces and loads a kernel program; it")?;
-    setup::require_kernel()?;
     setup::run()?;
+    setup::require_kernel()?;
     process::run(&["cargo", "build", "--release", "--package", "firewall"])?;
     let error = Command::new("cargo")
         .args([

@@ -1,4 +1,4 @@
-//! Development tasks: `cargo xtask setup`, `demo`, `test`, `bench`.
+//! Development tasks: `cargo xtask setup`, `demo`, `test`, `vm`, `bench`.
 //!
 //! This crate builds without anything that `setup` installs, and depends on no other member.
 //! [`setup`] brings what is missing, and the others begin with it.
@@ -8,6 +8,7 @@ mod demo;
 mod process;
 mod setup;
 mod test;
+mod vm;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -46,6 +47,17 @@ enum Task {
         #[arg(long)]
         long: bool,
     },
+    /// Run the tests that other kernels may break on those kernels, booted under QEMU
+    Vm {
+        /// Series of Linux, such as 6.1, or 'newest'; 6.1 and 6.12 if none is named
+        versions: Vec<vm::Series>,
+        /// The newest kernel of Debian as well, where no version is named
+        #[arg(long)]
+        long: bool,
+        /// Only this test program, of those that guests run; may be given several times
+        #[arg(long, value_name = "PROGRAM")]
+        only: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -60,9 +72,18 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
-        Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
+        Task::Setup => {
+            setup::run()?;
+            vm::prepare();
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Demo { arguments } => demo::run(&arguments),
         Task::Bench { arguments } => bench::run(&arguments),
         Task::Test { long } => test::run(long),
+        Task::Vm {
+            versions,
+            long,
+            only,
+        } => vm::run(versions, long, &only),
     }
 }

@@ -25,9 +25,7 @@ pub fn run() -> Result<()> {
         eprintln!("setup: nothing is missing");
         return Ok(());
     }
-    if !packages.is_empty() {
-        install_packages(&machine, &packages)?;
-    }
+    install_packages(&machine, &packages)?;
     steps.into_iter().try_for_each(take)?;
     check_again()
 }
@@ -37,14 +35,16 @@ pub fn run() -> Result<()> {
 pub fn run_for_bench() -> Result<()> {
     run()?;
     let machine = Machine::look();
-    let packages = steps::missing_peers(&machine);
-    if packages.is_empty() {
-        return Ok(());
-    }
-    if let Err(error) = install_packages(&machine, &packages) {
+    if let Err(error) = install_packages(&machine, &steps::missing_peers(&machine)) {
         eprintln!("setup: {error:#}; the bench goes on without");
     }
     Ok(())
+}
+
+/// Installs what boots guests; does nothing, and asks no network, where it is there.
+pub fn run_for_guests() -> Result<()> {
+    let machine = Machine::look();
+    install_packages(&machine, &steps::missing_for_guests(&machine))
 }
 
 /// Refuses a kernel that the filter cannot be loaded into.
@@ -69,6 +69,9 @@ fn take(step: &Step) -> Result<()> {
 }
 
 fn install_packages(machine: &Machine, packages: &[&Package]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
     for Package { name, why, .. } in packages {
         eprintln!("setup: {name} is missing ({why})");
     }

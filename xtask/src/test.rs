@@ -1,7 +1,7 @@
 //! `test`: format, lints, every test, one after the other; the first failure ends it.
 
 mod fuzz;
-mod tally;
+pub mod tally;
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{process, setup};
+use crate::{process, setup, vm};
 use tally::Tally;
 
 /// One run of cargo.
@@ -88,22 +88,34 @@ pub fn run(long: bool) -> Result<ExitCode> {
     process::require_root("tests load kernel programs and make network namespaces; this")?;
     setup::run()?;
     let mut tally = Tally::default();
-    let mut code = ExitCode::SUCCESS;
-    for stage in STAGES.iter().chain(long.then_some(&LONG)) {
-        if !stage.run(&mut tally)? {
-            eprintln!("test: '{}' FAILED; the rest was not run", stage.name);
-            tally.end_in_failure();
-            code = ExitCode::FAILURE;
-            break;
-        }
-    }
-    if long && code == ExitCode::SUCCESS && !fuzz::run()? {
-        eprintln!("test: the fuzzer found something");
+    let failed = first_failure(long, &mut tally)?;
+    if let Some(name) = failed {
+        eprintln!("test: '{name}' FAILED; the rest was not run");
         tally.end_in_failure();
-        code = ExitCode::FAILURE;
     }
     print!("{tally}");
-    Ok(code)
+    Ok(failed.map_or(ExitCode::SUCCESS, |_| ExitCode::FAILURE))
+}
+
+/// Runs what there is to run, up to what fails; the name of that.
+fn first_failure(long: bool, tally: &mut Tally) -> Result<Option<&'static str>> {
+    for stage in STAGES {
+        if !stage.run(tally)? {
+            return Ok(Some(stage.name));
+        }
+    }
+    let begin = Instant::now();
+    if !vm::stage(long, tally)? {
+        return Ok(Some("guests"));
+    }
+    eprintln!("test: guests: {:.1} s", begin.elapsed().as_secs_f32());
+    if long && !LONG.run(tally)? {
+        return Ok(Some(LONG.name));
+    }
+    if long && !fuzz::run()? {
+        return Ok(Some("fuzzer"));
+    }
+    Ok(None)
 }
 
 impl Stage {

@@ -30,6 +30,16 @@ pub fn shared(record: &Record) -> Option<String> {
     })
 }
 
+/// That the filter is slow, if the kernel interprets it. A program is compiled when it is loaded, and the next
+/// change of a list loads it anew.
+pub fn slow(is_interpreted: bool) -> Option<String> {
+    is_interpreted.then(|| {
+        "the kernel interprets the filter instead of compiling it, and each packet costs several times \
+         more: 'sysctl -w net.core.bpf_jit_enable=1' compiles it from the next change of a list on"
+            .to_owned()
+    })
+}
+
 /// Inside hosts are named by the side that a packet enters from.
 fn telling_callers_apart(record: &Record, network: &Network, placed: &[Placed]) -> Option<String> {
     let received = record.interfaces.iter().filter(|it| !is_own(&it.name));
@@ -147,6 +157,12 @@ mod tests {
             folded: 0,
             classes: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_kernel_that_interprets_is_said_with_what_to_type() {
+        assert_eq!(slow(false), None);
+        assert!(slow(true).is_some_and(|it| it.contains("bpf_jit_enable=1")));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod object;
 mod pins;
 mod place;
 mod put;
+mod refusal;
 mod tcx;
 mod trial;
 
@@ -112,6 +113,19 @@ impl Dataplane {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the kernel interprets a program that is in force, since it was loaded without the JIT.
+    pub fn is_interpreted(&self) -> Result<bool> {
+        for link in self.links()? {
+            if let Some(generation) = self.generation_of(&link)? {
+                let program = pins::open(&self.pins.program(generation, &link.interface))?;
+                if sys::object_info(&program, "prog_jited")? == 0 {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Makes generation `number` of `image` and puts it in force on every one of `interfaces`, or

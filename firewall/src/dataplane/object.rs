@@ -2,17 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail};
-use aya::{
-    Ebpf, EbpfLoader,
-    maps::Map,
-    programs::{Program, ProgramError},
-};
+use anyhow::{Context, Result, anyhow};
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel, maps::Map, programs::Program};
 use firewall_common::{image::Line, ledger::LEDGER_ENTRIES, marks::MARKS};
 
 use super::{
     Hook, Interface,
     pins::{Pins, Shape, check_map},
+    refusal,
 };
 use crate::{image::Image, sys};
 
@@ -102,6 +99,8 @@ pub fn load(
     // One for all copies: it begins by reading the type information of the whole kernel.
     let mut loader = EbpfLoader::new();
     loader
+        // Of a refusal only the reason: to write down all that the verifier looked at takes it minutes.
+        .verifier_log_level(VerifierLogLevel::STATS)
         .override_global("GENERATION", &generation, true)
         .override_global("PORT_COUNT", &ports, true);
     for (name, pin, _) in SHARED {
@@ -117,11 +116,8 @@ pub fn load(
             .override_global("ETHERNET", &constants.ethernet, true)
             .override_global("OWN_TRAFFIC", &constants.own_traffic, true)
             .map_pin_path("COUNTERS", pins.counters(&interface.name));
-        let mut program = loader.load(object.bytes()).context(
-            "the kernel refuses the maps of the filter; this needs root (CAP_BPF, CAP_NET_ADMIN, \
-             CAP_PERFMON) and Linux 5.18 or newer",
-        )?;
-        load_program(&mut program, interface.hook)?;
+        let mut program = loader.load(object.bytes()).map_err(refusal::of_maps)?;
+        Hook::load(program_mut(&mut program, interface.hook)?).map_err(refusal::of_program)?;
         program_mut(&mut program, interface.hook)?
             .pin(pins.program(generation, &interface.name))
             .context("cannot pin the program")?;
@@ -169,18 +165,6 @@ fn own_maps(
 /// An array map has at least one entry.
 fn size(entries: usize) -> Result<u32> {
     u32::try_from(entries.max(1)).context("the ruleset is too large for the kernel")
-}
-
-fn load_program(ebpf: &mut Ebpf, hook: Hook) -> Result<()> {
-    match Hook::load(program_mut(ebpf, hook)?) {
-        Err(ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        }) => {
-            bail!("the kernel refuses the program: {io_error}\n{verifier_log}")
-        }
-        other => other.context("cannot load the program"),
-    }
 }
 
 /// The program of a loaded object for `hook`.

@@ -1,7 +1,7 @@
 //! Where everything is pinned, and the checks before a pin is adopted.
 //!
 //! ```text
-//! <bpffs>/v3/ledger_outbound  ledger_inbound  ledger_marks  events    of the whole filter
+//! <bpffs>/v4/ledger_outbound  ledger_inbound  ledger_marks  events    of the whole filter
 //!            counters/<interface>                         packets and bytes by reason
 //!            links/<interface>                            the attachment
 //!            generations/<N>/image4 image6 ports classes class_counters

@@ -71,12 +71,15 @@ fn append_audit(state: &State, mut line: Value) -> Result<()> {
     })
 }
 
-/// Appends a line whole or not at all: others append at the same time, and the disk may be full.
+/// Appends a line whole or not at all, and waits for the disk: others append at the same time, the disk may
+/// be full, and a power cut must not take the word on a change that it leaves.
 fn append_line(path: &Path, line: &str) -> io::Result<()> {
     let mut file = file::append(path)?;
     file.lock()?;
     let length = file.metadata()?.len();
-    let written = file.write_all(format!("{line}\n").as_bytes());
+    let written = file
+        .write_all(format!("{line}\n").as_bytes())
+        .and_then(|()| file.sync_data());
     written.or_else(|failure| file.set_len(length).and(Err(failure)))
 }
 

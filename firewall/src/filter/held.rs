@@ -233,12 +233,16 @@ impl<'a> Held<'a> {
         let Filter {
             dataplane, object, ..
         } = self.filter;
+        let attached = !self.filter.attached()?.is_empty();
         let result = dataplane.install(*object, record.number, image, interfaces);
         if result.is_err() {
             // The failed install is what is reported; an unused record is pruned later.
             let _ = records.remove(record.number);
         }
-        result.context("the generation before stays in force")
+        match attached {
+            true => result.context("the generation before stays in force"),
+            false => result.context("nothing is attached, and no traffic is filtered"),
+        }
     }
 
     /// Removes the attachments to interfaces that nobody wants: those whose device is gone, and the

@@ -166,7 +166,7 @@ fn takes(namespace: &Namespace, program: &str, arguments: &[&str], file: &str) -
 
 #[test]
 fn nft_and_ipset_take_their_exports() {
-    skip_unless!("nft_and_ipset_take_their_exports", Netns, Tools);
+    skip_unless!("nft_and_ipset_take_their_exports", Netns, Ipset, Nft);
     let here = gateway();
     let namespace = Namespace::new("firewall-export").unwrap();
     for arguments in [&["--monitored"][..], &[]] {

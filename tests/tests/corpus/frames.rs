@@ -70,8 +70,27 @@ fn encapsulated() -> Packets {
         }
         let three = to().tag(0x88a8, 1).tag(0x8100, 2).tag(0x8100, 3);
         packets.push((format!("{version} to listed, three tags"), three.ip(&inner)));
+        for count in [8, 9] {
+            let many = (0..count).fold(to(), |frame, _| frame.tag(0x8100, 0));
+            packets.push((
+                format!("{version} to listed, {count} priority tags"),
+                many.ip(&inner),
+            ));
+        }
+        let oldest = to().tag(0x9200, 10).ip(&inner);
+        packets.push((format!("{version} to listed, one tag 9200"), oldest));
+        packets.push((
+            format!("{version} to listed, PPPoE session, protocol of one byte"),
+            to().payload(0x8864, &session(&inner)),
+        ));
     }
     packets
+}
+
+/// A PPPoE session whose protocol number has one byte (RFC 1661 §6.5), of a version that there is not.
+fn session(packet: &[u8]) -> Vec<u8> {
+    let protocol = if packet[0] >> 4 == 4 { 0x21 } else { 0x57 };
+    [&[0x21, 7, 0, 1, 0, 40, protocol][..], packet].concat()
 }
 
 fn four(who: &str, remote: &str) -> Packets {

@@ -64,7 +64,7 @@ fn another_program_that_no_link_holds_is_taken_off_as_is_said() {
     skip_unless!(
         "another_program_that_no_link_holds_is_taken_off_as_is_said",
         Netns,
-        Tools
+        Bpftool
     );
     let scene = Scene::new(BOTH);
     let bpffs = Bpffs::new().unwrap();

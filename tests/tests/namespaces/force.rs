@@ -77,6 +77,45 @@ fn unload_stops_a_live_run_and_leaves_nothing() {
     assert!(scene.drops(BAD[0]) && scene.drops(OTHER));
 }
 
+/// Numbers of what is in the kernel for this scene: links, their programs, the maps of these.
+fn kept_in_kernel(scene: &Scene) -> Vec<(&'static str, u64)> {
+    let mut kept = Vec::new();
+    for device in ["eth0", "eth1"] {
+        let (link, program) = link(scene, device);
+        let shown = command(
+            "bpftool",
+            &["-j", "prog", "show", "id", &program.to_string()],
+        );
+        let shown: Value = serde_json::from_str(&shown.unwrap()).unwrap();
+        let maps = shown["map_ids"].as_array().unwrap().iter();
+        kept.extend([("link", link), ("prog", program)]);
+        kept.extend(maps.map(|map| ("map", map.as_u64().unwrap())));
+    }
+    kept
+}
+
+#[test]
+fn unload_leaves_no_link_no_program_and_no_map_in_the_kernel() {
+    skip_unless!(
+        "unload_leaves_no_link_no_program_and_no_map_in_the_kernel",
+        Netns,
+        Bpftool
+    );
+    let (_run, scene) = Scene::running(BOTH);
+    scene.done(&["block", BAD[0]]);
+    let kept = kept_in_kernel(&scene);
+    assert!(kept.len() > 10, "{kept:?}");
+    let is_there = |&&(kind, id): &&(&str, u64)| {
+        command("bpftool", &[kind, "show", "id", &id.to_string()]).is_ok()
+    };
+    assert_eq!(kept.iter().find(|it| !is_there(it)), None);
+    scene.done(&["unload"]);
+    // The kernel frees them once nobody can be using them any more.
+    eventually("all of them are gone", || {
+        !kept.iter().any(|it| is_there(&it))
+    });
+}
+
 #[test]
 fn unload_takes_the_filter_off_though_the_sums_cannot_be_written() {
     skip_unless!(
@@ -137,7 +176,7 @@ fn dropped(scene: &Scene) -> u64 {
 
 #[test]
 fn a_restart_adopts_what_is_pinned() {
-    skip_unless!("a_restart_adopts_what_is_pinned", Netns, Tools);
+    skip_unless!("a_restart_adopts_what_is_pinned", Netns, Bpftool);
     let (run, mut scene) = Scene::running(BOTH);
     scene.done(&["block", BAD[0]]);
     assert!(scene.drops(BAD[0]));

@@ -48,7 +48,7 @@ fn what_memory_cannot_hold_is_refused_and_the_generation_before_stays() {
     skip_unless!(
         "what_memory_cannot_hold_is_refused_and_the_generation_before_stays",
         Netns,
-        Tools
+        Unshare
     );
     let mut scene = Scene::with_feed("enforce", &format!("{BAD}\n"));
     scene.load_feed();

@@ -65,7 +65,7 @@ fn a_renamed_device_keeps_its_filter_and_is_shown_by_its_new_name() {
     skip_unless!(
         "a_renamed_device_keeps_its_filter_and_is_shown_by_its_new_name",
         Netns,
-        Tools
+        Bpftool
     );
     let (mut daemon, mut scene) = blocking(BOTH);
     let before = link(&scene, "eth1");
@@ -139,7 +139,7 @@ fn another_device_with_the_old_name_gets_a_filter_beside_the_one_that_was_rename
     skip_unless!(
         "another_device_with_the_old_name_gets_a_filter_beside_the_one_that_was_renamed",
         Netns,
-        Tools
+        Bpftool
     );
     let (mut daemon, mut scene) = blocking(&format!("own_traffic = true\n{BOTH}"));
     let before = link(&scene, "eth0");

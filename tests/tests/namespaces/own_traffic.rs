@@ -61,7 +61,8 @@ fn gateway_reaches(scene: &Scene, outside: &UdpSocket, remote: &str) -> bool {
 fn what_the_gateway_itself_sends_is_judged_where_it_leaves_if_that_is_asked_for() {
     skip_unless!(
         "what_the_gateway_itself_sends_is_judged_where_it_leaves_if_that_is_asked_for",
-        Netns
+        Netns,
+        Tcx
     );
     let scene = Scene::new(BOTH);
     let outside = outside(&scene.lab);
@@ -93,7 +94,7 @@ fn what_the_gateway_itself_sends_is_judged_where_it_leaves_if_that_is_asked_for(
 
 #[test]
 fn what_is_forwarded_is_counted_once() {
-    skip_unless!("what_is_forwarded_is_counted_once", Netns);
+    skip_unless!("what_is_forwarded_is_counted_once", Netns, Tcx);
     let (_run, mut scene) = Scene::running(&format!("{OWN}{BOTH}"));
     scene.done(&["block", BAD[0]]);
     assert!(scene.drops(BAD[0]));
@@ -108,7 +109,7 @@ fn what_is_forwarded_is_counted_once() {
 
 #[test]
 fn own_traffic_is_shown_and_goes_with_its_key() {
-    skip_unless!("own_traffic_is_shown_and_goes_with_its_key", Netns);
+    skip_unless!("own_traffic_is_shown_and_goes_with_its_key", Netns, Tcx);
     let scene = Scene::left_in_force(&format!("{OWN}{BOTH}"));
     let status = scene.status();
     assert_eq!(status["enforcing"], true, "{status}");
@@ -164,7 +165,8 @@ fn tunnel(lab: &Lab) -> tun::Device {
 fn what_comes_in_by_a_device_without_ethernet_header_is_judged_at_tcx() {
     skip_unless!(
         "what_comes_in_by_a_device_without_ethernet_header_is_judged_at_tcx",
-        Netns
+        Netns,
+        Tcx
     );
     let scene = Scene::new(&format!("interfaces = ['eth0', '{TUNNEL}']\n"));
     let outside = outside(&scene.lab);
@@ -206,7 +208,7 @@ fn with_destination_port(mut packet: Vec<u8>, port: u16) -> Vec<u8> {
 
 #[test]
 fn what_the_gateway_sends_into_a_tunnel_is_judged() {
-    skip_unless!("what_the_gateway_sends_into_a_tunnel_is_judged", Netns);
+    skip_unless!("what_the_gateway_sends_into_a_tunnel_is_judged", Netns, Tcx);
     let scene = Scene::new(&format!(
         "{OWN}interfaces = ['eth1', '{TUNNEL}']\noutside = ['{TUNNEL}']\n"
     ));

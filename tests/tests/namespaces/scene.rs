@@ -28,7 +28,11 @@ pub struct Scene {
 
 impl Scene {
     pub fn new(configuration: &str) -> Self {
-        let lab = Lab::for_test().unwrap();
+        Self::over(Lab::for_test().unwrap(), configuration)
+    }
+
+    /// A scene in a lab that is there.
+    pub fn over(lab: Lab, configuration: &str) -> Self {
         Self {
             product: Product::new(&binary().unwrap(), configuration).unwrap(),
             probe: Probe::new(&lab).unwrap(),

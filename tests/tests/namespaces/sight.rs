@@ -76,7 +76,7 @@ fn a_driver_that_runs_no_program_is_said_and_gone_round() {
     skip_unless!(
         "a_driver_that_runs_no_program_is_said_and_gone_round",
         Netns,
-        Tools
+        Bpftool
     );
     let (mut daemon, mut scene) = Scene::running(BOTH);
     scene.done(&["block", "192.0.2.66"]);
@@ -112,7 +112,7 @@ fn without_another_mode_it_is_a_fault_until_packets_are_seen_again() {
     skip_unless!(
         "without_another_mode_it_is_a_fault_until_packets_are_seen_again",
         Netns,
-        Tools
+        Bpftool
     );
     let (mut daemon, scene) = Scene::running(&format!("{BOTH}attach = 'native'\n"));
     hide_counters(&scene, "eth0");

@@ -18,6 +18,7 @@ use serde_json::Value;
 use tests::{
     frame::{ethernet, udp},
     lab::HOSTS,
+    need::is_guest,
     product::Said,
     rules::ruleset,
     skip_unless,
@@ -32,6 +33,7 @@ pub const ALWAYS: [&str; 2] = ["203.0.113.7", "2001:db8:bad::7"];
 const NEVER: &str = "192.0.2.200";
 
 const SWAPS: u64 = 200;
+const SWAPS_IN_A_GUEST: u64 = 10;
 
 /// Packets to listed and ordinary addresses in turn, until told to stop.
 pub struct Traffic<'a> {
@@ -120,10 +122,11 @@ fn swapping_generations_under_traffic_leaks_nothing_and_loses_nothing() {
         // Still thousands of packets for each swap.
         pause: Duration::from_micros(200),
     };
+    let swaps = if is_guest() { SWAPS_IN_A_GUEST } else { SWAPS };
     let arrived = thread::scope(|scope| {
         let sender = scope.spawn(|| traffic.flow());
         more(&rounds, 10);
-        swap(&scene, SWAPS, |_| more(&rounds, 3));
+        swap(&scene, swaps, |_| more(&rounds, 3));
         stop.store(true, Ordering::Relaxed);
         sender.join().unwrap()
     });

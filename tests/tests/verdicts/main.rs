@@ -10,12 +10,16 @@ mod million;
 mod mutated;
 mod ports;
 mod table;
+mod tags;
 mod tcx;
 
 use std::net::IpAddr;
 
 use firewall::ruleset::{Ruleset, Wish};
-use firewall_common::{class::Action, reason::Reason};
+use firewall_common::{
+    class::Action,
+    reason::{Reason, Verdict},
+};
 use tests::{
     kernel::{Judged, Kernel, XDP_DROP, XDP_PASS},
     rules::{reason_on_host, ruleset},
@@ -101,9 +105,9 @@ fn check_by(
         reason,
     } in cases
     {
-        let action = match reason {
-            Reason::Blocked => drop,
-            _ => pass,
+        let action = match reason.verdict() {
+            Verdict::Drop => drop,
+            Verdict::Pass => pass,
         };
         let bytes = frame.len() as u64;
         let expected = Judged {

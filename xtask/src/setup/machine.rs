@@ -1,16 +1,9 @@
 //! What this machine has: commands in its path, toolchains, the linker.
 
-use std::{
-    collections::BTreeSet,
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeSet, env, path::Path, process::Command};
 
-use super::steps::{PACKAGES, PEERS, SERVERS};
-
-/// Where system commands are even if the path of a login without root leaves them out.
-const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
+use super::steps::{GUESTS, PACKAGES, PEERS, SERVERS};
+use crate::process;
 
 /// What this machine has.
 #[derive(Debug, Default)]
@@ -43,8 +36,8 @@ pub struct Toolchain {
 impl Machine {
     /// Looks at this machine.
     pub fn look() -> Self {
-        let folders = folders();
-        let packages = PACKAGES.iter().chain(PEERS);
+        let folders = process::folders();
+        let packages = PACKAGES.iter().chain(PEERS).chain(GUESTS);
         let wanted = packages.map(|package| package.command);
         let is_there = |command: &&str| folders.iter().any(|it| it.join(command).is_file());
         Self {
@@ -84,13 +77,6 @@ impl Toolchain {
         let rest = self.name.strip_prefix(name);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
-}
-
-fn folders() -> Vec<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .chain(SYSTEM_FOLDERS.map(PathBuf::from))
-        .collect()
 }
 
 /// What a command prints, if it is there and succeeds.

@@ -149,6 +149,11 @@ pub const PACKAGES: &[Package] = &[
         why: "loads our object by a loader that is not ours, and shows what is left behind",
     },
     Package {
+        name: "e2fsprogs",
+        command: "mkfs.ext4",
+        why: "makes a disk that a test cuts the power of",
+    },
+    Package {
         name: "iproute2",
         command: "ip",
         why: "makes network namespaces and the links between them",
@@ -199,6 +204,25 @@ pub const PEERS: &[Package] = &[
     },
 ];
 
+/// What boots other kernels, by name. Without it the tests say so and go on.
+pub const GUESTS: &[Package] = &[
+    Package {
+        name: "busybox-static",
+        command: "busybox",
+        why: "the first process of a guest and its small programs",
+    },
+    Package {
+        name: "qemu-system-x86",
+        command: "qemu-system-x86_64",
+        why: "boots the kernels that the tests run on beside this one",
+    },
+    Package {
+        name: "xz-utils",
+        command: "xz",
+        why: "unpacks the modules of those kernels",
+    },
+];
+
 /// The steps that `machine` needs.
 pub fn missing(machine: &Machine) -> Vec<&'static Step> {
     STEPS
@@ -215,6 +239,11 @@ pub fn missing_packages(machine: &Machine) -> Vec<&'static Package> {
 /// The packages that `machine` needs to compare with.
 pub fn missing_peers(machine: &Machine) -> Vec<&'static Package> {
     missing_of(PEERS, machine)
+}
+
+/// The packages that `machine` needs to boot guests.
+pub fn missing_for_guests(machine: &Machine) -> Vec<&'static Package> {
+    missing_of(GUESTS, machine)
 }
 
 fn missing_of(packages: &'static [Package], machine: &Machine) -> Vec<&'static Package> {
@@ -259,6 +288,15 @@ mod tests {
     }
 
     #[test]
+    fn what_guests_need_is_wanted_for_them_alone() {
+        let mut machine = complete();
+        assert_eq!(missing_for_guests(&machine).len(), GUESTS.len());
+        machine.commands.insert("xz".to_owned());
+        assert_eq!(missing_for_guests(&machine).len(), GUESTS.len() - 1);
+        assert!(missing_packages(&machine).is_empty());
+    }
+
+    #[test]
     fn peers_are_wanted_for_the_bench_alone() {
         let mut machine = complete();
         assert_eq!(missing_peers(&machine).len(), PEERS.len());
@@ -273,6 +311,7 @@ mod tests {
         assert_eq!(missing(&machine).len(), STEPS.len());
         assert_eq!(missing_packages(&machine).len(), PACKAGES.len());
         assert_eq!(missing_peers(&machine).len(), PEERS.len());
+        assert_eq!(missing_for_guests(&machine).len(), GUESTS.len());
     }
 
     #[test]

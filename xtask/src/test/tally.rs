@@ -8,17 +8,23 @@ pub struct Tally {
     passed: usize,
     failed: usize,
     skipped: BTreeSet<String>,
+    never_ran: BTreeSet<String>,
 }
 
 impl Tally {
     /// Takes in a line of output.
     pub fn take(&mut self, line: &str) {
-        if let Some(result) = line.strip_prefix("test result: ") {
-            self.passed += count(result, "passed");
-            self.failed += count(result, "failed");
+        if let Some((passed, failed)) = numbers(line) {
+            self.passed += passed;
+            self.failed += failed;
         } else if line.starts_with("SKIPPED ") {
             self.skipped.insert(line.to_owned());
         }
+    }
+
+    /// Takes in the line of what was skipped as a whole, of which no test ran.
+    pub fn never_ran(&mut self, line: String) {
+        self.never_ran.insert(line);
     }
 
     /// Something failed. Where no test did, it counts as one: what fails must not end in a line that
@@ -26,6 +32,12 @@ impl Tally {
     pub fn end_in_failure(&mut self) {
         self.failed = self.failed.max(1);
     }
+}
+
+/// How many tests passed and failed, in the line in which the test runner says so.
+pub fn numbers(line: &str) -> Option<(usize, usize)> {
+    let result = line.strip_prefix("test result: ")?;
+    Some((count(result, "passed"), count(result, "failed")))
 }
 
 /// The number before `word` in `ok. 3 passed; 0 failed; …`.
@@ -41,11 +53,11 @@ fn count(result: &str, word: &str) -> usize {
 /// passed.
 impl fmt::Display for Tally {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.skipped {
+        for line in self.skipped.iter().chain(&self.never_ran) {
             writeln!(formatter, "{line}")?;
         }
-        let skipped = self.skipped.len();
-        let passed = self.passed.saturating_sub(skipped);
+        let passed = self.passed.saturating_sub(self.skipped.len());
+        let skipped = self.skipped.len() + self.never_ran.len();
         let failed = self.failed;
         writeln!(
             formatter,
@@ -87,6 +99,16 @@ mod tests {
         assert_eq!(
             tally.to_string(),
             "SKIPPED data::counts: needs feeds\n1 passed, 0 failed, 1 skipped\n"
+        );
+    }
+
+    #[test]
+    fn what_was_skipped_as_a_whole_takes_nothing_from_what_passed() {
+        let mut tally = tally("test result: ok. 2 passed; 0 failed; 0 ignored;\n");
+        tally.never_ran("SKIPPED vm 6.1: needs guests".to_owned());
+        assert_eq!(
+            tally.to_string(),
+            "SKIPPED vm 6.1: needs guests\n2 passed, 0 failed, 1 skipped\n"
         );
     }
 

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     cli::{Options, Run},
     command::{
-        advice::advice,
+        advice::{advice, slow},
         coverage::{Scene, remarks},
         report, table,
     },
@@ -206,7 +206,9 @@ impl Daemon {
         self.advise_on_configuration();
         if let Some(record) = self.filter.in_force()? {
             let (network, placed) = self.filter.dataplane.placed()?;
-            for text in advice(&record, &network, &placed) {
+            let advice = advice(&record, &network, &placed);
+            let slow = slow(self.filter.dataplane.is_interpreted()?);
+            for text in slow.into_iter().chain(advice) {
                 warn!("{text}");
             }
         }

@@ -74,7 +74,11 @@ pub(super) fn remarks(
                 .network
                 .as_ref()
                 .map(|network| advice::advice(record, network, &seen.placed));
-            let notes = shared.chain(groups).chain(advice.into_iter().flatten());
+            let slow = advice::slow(filter.dataplane.is_interpreted().unwrap_or(false));
+            let notes = shared
+                .chain(groups)
+                .chain(slow)
+                .chain(advice.into_iter().flatten());
             remarks.extend(notes.map(Remark::note));
         }
     }
