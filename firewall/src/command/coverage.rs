@@ -3,7 +3,7 @@
 
 use super::remark::Remark;
 use crate::{
-    config::Config,
+    config::{AttachMode, Config},
     dataplane::{NO_TCX, Place, Placed, device, is_own},
     network::{Device, LinkLayer, Network},
 };
@@ -24,6 +24,7 @@ pub struct Scene<'a> {
 /// A sentence for each thing that the operator has to know.
 pub fn remarks(scene: &Scene) -> Vec<Remark> {
     let mut remarks: Vec<Remark> = main_ones(scene).filter_map(|it| name(scene, it)).collect();
+    remarks.extend(main_ones(scene).filter_map(|it| mode(scene, it)));
     remarks.extend(without_tcx(scene));
     remarks.extend(bridges(scene));
     remarks
@@ -59,6 +60,25 @@ fn name(scene: &Scene, placed: &Placed) -> Option<Remark> {
         }
         _ => None,
     }
+}
+
+/// That it is attached in another mode than is written: that mode could not be had.
+fn mode(scene: &Scene, placed: &Placed) -> Option<Remark> {
+    let now = placed.device(scene.network)?;
+    let native = now.xdp.filter(|_| !placed.link.tcx)?.native;
+    let name = &now.name;
+    let (is, wanted) = match scene
+        .config
+        .attach_of(&[device(&placed.link.interface), name])
+    {
+        AttachMode::Native if !native => ("generic", "native"),
+        AttachMode::Generic if native => ("native", "generic"),
+        AttachMode::Native | AttachMode::Generic | AttachMode::Auto => return None,
+    };
+    Some(Remark::trouble(format!(
+        "{name} filters in {is} mode, though attach = \"{wanted}\" is written for it: 'firewall reload' with a \
+         live 'firewall run', whose log says why if it cannot be, or write what it is"
+    )))
 }
 
 /// What is asked for and needs TCX, on a kernel without it.

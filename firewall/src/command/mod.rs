@@ -162,9 +162,9 @@ fn said(attachment: &str, change: Change) -> Option<String> {
     let interface = &plain(attachment);
     Some(match change {
         Change::AttachedNative => format!("{interface}: attached, in the driver (native)"),
-        Change::AttachedGeneric { answer: None } => format!(
-            "{interface}: attached in generic mode, as the configuration says; each packet costs more"
-        ),
+        Change::AttachedGeneric { answer: None } => {
+            format!("{interface}: attached in generic mode, each packet costs more")
+        }
         Change::AttachedGeneric { answer } => format!(
             "{interface}: attached in generic mode, each packet costs more: {}",
             driver_says(interface, answer)

@@ -62,6 +62,7 @@ fn check_names(filter: &Filter, here: &Here) -> Result<()> {
                 before: Some(record),
                 tcx: here.tcx != Some(false),
                 blind: &BTreeSet::new(),
+                settled: &BTreeSet::new(),
             };
             wanted::interfaces(&present, names, &filter.config, Missing::IsAnError)
                 .map(|_| ())

@@ -8,40 +8,29 @@ use super::remark::Remark;
 use crate::{
     blind::{Blind, Counts, Found, Moved},
     config::{AttachMode, Config},
-    dataplane::{Link, device, is_own},
+    dataplane::{device, is_own},
     filter::Filter,
-    network::{self, Device},
     state,
 };
 
 /// What each attachment to what a device of ours receives has come to.
 pub fn counts(filter: &Filter) -> Result<BTreeMap<String, Counts>> {
-    let links = filter.dataplane.links()?;
-    let devices = network::devices()?;
+    let (network, placed) = filter.dataplane.placed_on_devices()?;
     let mut counts = BTreeMap::new();
-    for link in links.iter().filter(|link| !is_own(&link.interface)) {
-        if let Some(device) = devices.iter().find(|device| is_of(link, device)) {
-            let by_reason = filter.dataplane.reason_counts(&link.interface)?;
-            let counted = by_reason.iter().map(|(_, count)| count.packets).sum();
+    for it in placed.iter().filter(|it| !is_own(&it.link.interface)) {
+        if let Some(device) = it.device(&network) {
+            let by_reason = filter.dataplane.reason_counts(&it.link.interface)?;
             let now = Counts {
                 name: device.name.clone(),
-                index: link.index,
+                index: device.index,
                 received: device.received,
-                counted,
-                native: device.xdp.filter(|_| !link.tcx).map(|xdp| xdp.native),
+                counted: by_reason.iter().map(|(_, count)| count.packets).sum(),
+                native: device.xdp.filter(|_| !it.link.tcx).map(|xdp| xdp.native),
             };
-            counts.insert(link.interface.clone(), now);
+            counts.insert(it.link.interface.clone(), now);
         }
     }
     Ok(counts)
-}
-
-/// Whether `device` has the attachment. In another network namespace, another device may have its index.
-fn is_of(link: &Link, device: &Device) -> bool {
-    match link.tcx {
-        true => link.index == device.index && device.name == self::device(&link.interface),
-        false => link.runs_on(device),
-    }
 }
 
 /// What `run` found out.

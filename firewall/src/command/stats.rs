@@ -46,7 +46,7 @@ fn reasons(filter: &Filter, json: bool, output: &mut dyn Write) -> Result<()> {
 
 /// Every attachment that ever counted, and what it is called now.
 fn counted(filter: &Filter) -> Result<Vec<(String, String)>> {
-    let (network, placed) = filter.dataplane.placed()?;
+    let (network, placed) = filter.dataplane.placed_on_devices()?;
     let shown = |attachment: &str| {
         let mut placed = placed.iter();
         let now = placed.find(|it| it.link.interface == attachment);

@@ -26,13 +26,17 @@ pub fn run(filter: &Filter) -> Result<Ending> {
         eprintln!("nothing was loaded");
         return Ok(Ending::Success);
     }
-    // Before the pins go by which they are known. Where nothing was ever loaded there are none.
-    let programs = filter.dataplane.programs().unwrap_or(Some(Vec::new()));
+    // Before the pins go by which they are known.
+    let programs = match filter.dataplane.programs() {
+        Ok(programs) => programs,
+        // Where nothing was ever attached, a run that failed may have left no map either.
+        Err(_) => filter.dataplane.links()?.is_empty().then(Vec::new),
+    };
     filter.unload()?;
     let Some(programs) = programs else {
         eprintln!(
-            "unloaded: nothing is attached any more; that the kernel has freed the programs only root can see \
-             ('bpftool prog show')"
+            "unloaded: nothing is attached any more; whether the kernel has freed the programs could not be \
+             seen, 'bpftool prog show' lists them for root"
         );
         return Ok(Ending::Success);
     };

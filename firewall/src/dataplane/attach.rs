@@ -57,7 +57,7 @@ pub fn attach(
 
 /// What keeps a program off, by what the network looks like now.
 fn hindrance(index: u32) -> Option<Hindrance> {
-    Network::read().ok()?.hindrance(index)
+    Network::read_devices().ok()?.hindrance(index)
 }
 
 /// Why there is no attachment.
@@ -139,7 +139,7 @@ fn explain(refusal: &Refusal, interface: &str, index: u32) -> anyhow::Error {
 /// What the answer of a driver to native mode means.
 pub fn driver_says(interface: &str, answer: Option<i32>) -> String {
     const SETUP: &str = "in its present setup (MTU, queues, offloads)";
-    let network = Network::read().unwrap_or_default();
+    let network = Network::read_devices().unwrap_or_default();
     if let Some(port) = network.port_with_program(interface) {
         return format!(
             "{interface} takes no native XDP while {}, a port of it, runs a program",

@@ -62,7 +62,7 @@ fn shows(descriptors: &Path, line: &str) -> bool {
 
 /// What is still there of a filter that was unloaded, a sentence each: what drops and how that is ended.
 pub fn left(programs: &[u32]) -> Vec<String> {
-    let network = Network::read().unwrap_or_default();
+    let network = Network::read_devices().unwrap_or_default();
     let sentence = |&program: &u32| {
         let mut devices = network.devices.iter();
         let device = devices.find(|device| device.xdp.is_some_and(|xdp| xdp.program == program));

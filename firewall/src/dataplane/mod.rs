@@ -218,7 +218,7 @@ impl Dataplane {
         if others.is_empty() {
             return Ok(others);
         }
-        let network = Network::read()?;
+        let network = Network::read_devices()?;
         let below: Vec<_> = to_attach
             .filter_map(|attach| network.by_index(attach.index))
             .collect();

@@ -58,9 +58,18 @@ const LOOKS: usize = 3;
 impl Dataplane {
     /// The network that we are in, and where the device of each attachment is.
     pub fn placed(&self) -> Result<(Network, Vec<Placed>)> {
+        self.placed_in(Network::read)
+    }
+
+    /// The same in a network of devices alone.
+    pub fn placed_on_devices(&self) -> Result<(Network, Vec<Placed>)> {
+        self.placed_in(Network::read_devices)
+    }
+
+    fn placed_in(&self, read: fn() -> Result<Network>) -> Result<(Network, Vec<Placed>)> {
         let mut look = 1;
         loop {
-            let network = Network::read()?;
+            let network = read()?;
             let links = self.links()?;
             let is_unclear = |link: &Link| {
                 let device = network.by_index(link.index);

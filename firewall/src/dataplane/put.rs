@@ -121,7 +121,7 @@ fn refused(interface: &str, error: io::Error) -> anyhow::Error {
 
 /// Whether `link` runs in the driver of a device in our network namespace.
 fn is_native_here(link: &Link) -> bool {
-    let network = Network::read().unwrap_or_default();
+    let network = Network::read_devices().unwrap_or_default();
     let device = network.by_index(link.index);
     device.is_some_and(|device| link.runs_on(device) && device.xdp.is_some_and(|xdp| xdp.native))
 }

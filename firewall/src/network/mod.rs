@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use anyhow::{Context, Result, anyhow};
 use ipnet::IpNet;
 
-pub use read::{devices, watch};
+pub use read::watch;
 pub use roles::Asked;
 pub use stack::Hindrance;
 
@@ -79,6 +79,14 @@ impl Network {
     /// Asks the kernel.
     pub fn read() -> Result<Self> {
         read::network()
+    }
+
+    /// Asks the kernel for devices alone, without addresses and routes: routes may be a million.
+    pub fn read_devices() -> Result<Self> {
+        Ok(Self {
+            devices: read::devices()?,
+            ..Self::default()
+        })
     }
 
     /// The networks that its addresses are in, and so those addresses themselves.

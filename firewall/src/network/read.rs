@@ -28,7 +28,7 @@ pub fn network() -> Result<Network> {
         .context("cannot ask the kernel for interfaces, addresses and routes over netlink")
 }
 
-/// Reads the devices alone: routes may be a million.
+/// Reads the devices alone.
 pub fn devices() -> Result<Vec<Device>> {
     blocking(read_devices).context("cannot ask the kernel for interfaces over netlink")
 }

@@ -161,7 +161,7 @@ fn a_mode_that_is_written_for_one_interface_is_taken_into_force() {
     for (mode, said, expected) in [
         (
             "generic",
-            "eth0: attached in generic mode, as the configuration says",
+            "eth0: attached in generic mode, each packet costs more",
             ["native", "generic"],
         ),
         (
@@ -177,4 +177,37 @@ fn a_mode_that_is_written_for_one_interface_is_taken_into_force() {
         assert_eq!(modes(&scene), expected);
         assert!(scene.drops(BAD));
     }
+}
+
+#[test]
+fn a_mode_that_cannot_be_had_is_tried_once_and_keeps_nothing_else_out() {
+    skip_unless!(
+        "a_mode_that_cannot_be_had_is_tried_once_and_keeps_nothing_else_out",
+        Netns
+    );
+    let mut scene = Scene::new("attach = 'generic'\ninterfaces = ['eth1', 'eth0']\n");
+    let mut daemon = scene.start_refused(&[Refused::Native(EINVAL)]);
+    let native = "attach = 'native'\ninterfaces = ['eth1', 'eth0']\n";
+    scene.product.configure(native).unwrap();
+    scene.done(&["reload"]);
+    daemon
+        .wait_for("what is attached stays as it is: ")
+        .unwrap();
+    daemon
+        .wait_for("eth1 filters in generic mode, though attach = \"native\" is written for it")
+        .unwrap();
+    scene.done(&["block", BAD]);
+    assert!(scene.drops(BAD));
+    let said = scene.run(&["status"]);
+    assert_eq!(said.code, 1, "{}", said.stdout);
+    assert!(
+        said.stdout.starts_with("enforcing; 2 troubles:\n"),
+        "{}",
+        said.stdout
+    );
+    daemon.hang_up().unwrap();
+    daemon
+        .wait_for("what is attached stays as it is: ")
+        .unwrap();
+    assert_eq!(daemon.stop().unwrap(), 0);
 }

@@ -18,7 +18,11 @@ fn program(scene: &Scene, interface: &str) -> String {
 
 #[test]
 fn nothing_is_left_and_that_is_seen_before_it_is_said() {
-    skip_unless!("nothing_is_left_and_that_is_seen_before_it_is_said", Netns);
+    skip_unless!(
+        "nothing_is_left_and_that_is_seen_before_it_is_said",
+        Netns,
+        Tcx
+    );
     let scene = Scene::left_in_force(&format!("own_traffic = true\n{BOTH}"));
     let programs = scene.dataplane().programs().unwrap().unwrap();
     assert_eq!(programs.len(), 3);

@@ -157,12 +157,12 @@ impl Daemon {
         self.say_coverage();
     }
 
-    /// Where a bridge cannot make way for its ports, it is put in force as it is.
+    /// Where what is attached cannot be attached otherwise, it is put in force as it is.
     fn put_in_force(&mut self, missing: Missing) -> Result<Outcome> {
         let result = self.try_in_force(missing);
         match result {
             Err(failure) if self.targets.stay(&self.filter)? => {
-                warn!("what is attached to a bridge stays there: {failure:#}");
+                warn!("what is attached stays as it is: {failure:#}");
                 self.try_in_force(missing)
             }
             other => other,
@@ -217,7 +217,7 @@ impl Daemon {
 
     /// Says what is judged otherwise than the configuration reads, once when it comes up.
     fn say_coverage(&mut self) {
-        let (network, placed) = match self.filter.dataplane.placed() {
+        let (network, placed) = match self.filter.dataplane.placed_on_devices() {
             Ok(seen) => seen,
             Err(failure) => return warn!("{failure:#}"),
         };
@@ -261,6 +261,7 @@ impl Daemon {
             error!("the configuration before stays in use: {failure:#}");
             return false;
         }
+        self.targets.try_again();
         info!("configuration read again");
         self.advise_on_configuration();
         true

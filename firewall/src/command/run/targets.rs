@@ -20,6 +20,8 @@ pub struct Targets {
     staying: BTreeSet<u32>,
     /// Indexes of devices whose driver runs no program though it took one.
     pub blind: BTreeSet<u32>,
+    /// Indexes of devices that could not be attached in the mode that is written.
+    settled: BTreeSet<u32>,
 }
 
 impl Targets {
@@ -49,6 +51,7 @@ impl Targets {
             before: before.as_ref(),
             tcx: kernel_has_tcx() != Some(false),
             blind: &self.blind,
+            settled: &self.settled,
         };
         wanted::interfaces(&present, &names, &filter.config, missing).map(Wanted::Exactly)
     }
@@ -70,20 +73,30 @@ impl Targets {
         chosen.chain(away).collect()
     }
 
-    /// After an attempt that failed: lets what should have made way for its ports stay. Says whether there
-    /// is any such.
+    /// After an attempt that failed: lets what was to be made anew stay as it is, bridges that should have
+    /// made way for their ports and devices in another mode than is written. Says whether there are any.
     pub fn stay(&mut self, filter: &Filter) -> Result<bool> {
-        if !self.given.is_empty() || !filter.config.interfaces.is_empty() {
-            return Ok(false);
+        let before = self.staying.len() + self.settled.len();
+        if let Wanted::Exactly(interfaces) = self.wanted(filter, Missing::IsLeftOut)? {
+            let attached = interfaces.iter().filter_map(|it| it.attach);
+            let anew = attached.filter(|attach| attach.renew);
+            self.settled.extend(anew.map(|attach| attach.index));
         }
-        let (network, placed) = filter.dataplane.placed()?;
-        let attached = attached(&network, &placed);
-        let chosen = network.choose(&attached, &self.staying);
-        let is_chosen = |index: &u32| chosen.iter().any(|device| device.index == *index);
-        let before = self.staying.len();
-        self.staying
-            .extend(attached.into_iter().filter(|index| !is_chosen(index)));
-        Ok(self.staying.len() > before)
+        if self.given.is_empty() && filter.config.interfaces.is_empty() {
+            let (network, placed) = filter.dataplane.placed()?;
+            let attached = attached(&network, &placed);
+            let chosen = network.choose(&attached, &self.staying);
+            let is_chosen = |index: &u32| chosen.iter().any(|device| device.index == *index);
+            let making_way = attached.into_iter().filter(|index| !is_chosen(index));
+            self.staying.extend(making_way);
+        }
+        Ok(self.staying.len() + self.settled.len() > before)
+    }
+
+    /// After the configuration was read again: what could not be had may be tried again.
+    pub fn try_again(&mut self) {
+        self.staying.clear();
+        self.settled.clear();
     }
 }
 

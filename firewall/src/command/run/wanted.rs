@@ -36,6 +36,8 @@ pub struct Present<'a> {
     pub tcx: bool,
     /// Indexes of devices whose driver runs no program though it took one.
     pub blind: &'a BTreeSet<u32>,
+    /// Indexes of devices that could not be attached in the mode that is written: they stay as they are.
+    pub settled: &'a BTreeSet<u32>,
 }
 
 /// The attachments to the devices of these names: one for what each receives, and one for what this
@@ -167,6 +169,7 @@ fn of_port<'a>(
     let mode = mode(present, port, config);
     let index = device.index;
     let native = device.xdp.map(|xdp| xdp.native);
+    let settled = present.settled.contains(&index);
     hooks.into_iter().map(move |hook| {
         let name = hook.attachment(&its_base);
         let is_ours = hook == Hook::Xdp && is_here(present, &name);
@@ -182,7 +185,7 @@ fn of_port<'a>(
             mode,
             attach: Some(Attach {
                 index,
-                renew: is_ours && other,
+                renew: is_ours && other && !settled,
             }),
         }
     })

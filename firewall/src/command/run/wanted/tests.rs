@@ -41,7 +41,7 @@ fn attachment(name: &str, index: u32, place: Place) -> Placed {
     }
 }
 
-const SEEING: &BTreeSet<u32> = &BTreeSet::new();
+const NONE: &BTreeSet<u32> = &BTreeSet::new();
 
 fn present<'a>(network: &'a Network, placed: &'a [Placed]) -> Present<'a> {
     Present {
@@ -49,7 +49,8 @@ fn present<'a>(network: &'a Network, placed: &'a [Placed]) -> Present<'a> {
         placed,
         before: None,
         tcx: true,
-        blind: SEEING,
+        blind: NONE,
+        settled: NONE,
     }
 }
 
