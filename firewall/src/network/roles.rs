@@ -14,8 +14,8 @@ pub struct Asked<'a> {
 }
 
 impl Network {
-    /// Where each of `ports` looks to: outside if the configuration says so, or if the device or one
-    /// stacked on it carries a default route; else inside. Unknown where none looks outside or there is
+    /// Where each of `ports` looks to: outside if the configuration says so of it or of a device stacked on
+    /// it, or where it says nothing, if one of them carries a default route; else inside. Unknown where none looks outside or there is
     /// only one, and for ports of one bridge that carries a default route: one of them leads out, and
     /// the routing table does not say which.
     pub fn roles(&self, ports: &[Asked], outside: &[String]) -> Vec<Role> {
@@ -23,7 +23,7 @@ impl Network {
             [] => self.carries_default_route(port.device),
             named => named
                 .iter()
-                .any(|name| *name == port.device.name || name == port.name),
+                .any(|name| name == port.name || self.is_called(port.device, name)),
         };
         let cannot_tell = ports.len() == 1 || !ports.iter().any(is_outside);
         let role = |port: &Asked| match is_outside(port) {
@@ -33,6 +33,11 @@ impl Network {
             true => Role::Outside,
         };
         ports.iter().map(role).collect()
+    }
+
+    /// Whether `device`, or one stacked on it, has this name.
+    fn is_called(&self, device: &Device, name: &str) -> bool {
+        device.name == name || self.above(device).any(|upper| self.is_called(upper, name))
     }
 
     /// Whether `device`, or one stacked on it, carries a default route.
@@ -125,6 +130,13 @@ mod tests {
                 vec![unknown, unknown, inside],
             ),
             (&[4], &["p1", "eth1"], &[], vec![outside, inside]),
+            // What stands on it is named.
+            (
+                &[],
+                &["p1", "p2", "eth0", "eth1"],
+                &["br0", "eth0.10"],
+                vec![outside, outside, outside, inside],
+            ),
             (
                 &[1],
                 &["p1", "p2", "eth0"],

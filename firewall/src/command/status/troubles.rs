@@ -47,8 +47,8 @@ pub(super) fn remarks(
     }
     let running = filter.state.running().is_some();
     if !running {
-        let text = "no 'firewall run' is live: feeds are not refreshed, and what ends stays in force; \
-                    start it";
+        let text = "no 'firewall run' is live: feeds are not refreshed, what ends stays in force, and nobody \
+                    looks whether the programs see packets; start it";
         remarks.push(Remark::trouble(text.to_owned()));
     }
     remarks.extend(not_attached(interfaces, running));
