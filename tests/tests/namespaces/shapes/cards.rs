@@ -1,0 +1,159 @@
+//! Network cards as wires: drivers with queues, offloads and limits, which no device of the kernel has.
+
+use tests::{
+    cards,
+    lab::{Devices, Lab, WIRES},
+    namespace::{Namespace, command},
+    probe::Probe,
+    skip_unless,
+    stack::{macvlan, one_tag, two_tags, wait_until_up},
+};
+
+use super::{super::scene::Scene, LARGE, LISTED};
+
+const NATIVE: [&str; 2] = ["eth0 native", "eth1 native"];
+const GENERIC: [&str; 2] = ["eth0 generic", "eth1 generic"];
+
+/// What `auto` comes to at an ordinary MTU.
+fn usual() -> [&'static str; 2] {
+    match cards::model().as_deref() {
+        Some("virtio-net-pci" | "vmxnet3") => NATIVE,
+        _ => GENERIC,
+    }
+}
+
+/// A scene over what `stack` makes on the cards.
+fn over(stack: impl FnOnce(&Lab) -> anyhow::Result<Devices>) -> Scene {
+    let scene = Scene::over(Lab::of_cards(stack).unwrap(), "");
+    for (namespace, wire) in ends(&scene.lab) {
+        wait_until_up(namespace, wire).unwrap();
+    }
+    scene
+}
+
+fn plain(_: &Lab) -> anyhow::Result<Devices> {
+    Ok(WIRES)
+}
+
+fn ends(lab: &Lab) -> [(&Namespace, &'static str); 4] {
+    [
+        (&lab.inside, WIRES.inside),
+        (&lab.gateway, WIRES.towards_inside),
+        (&lab.gateway, WIRES.towards_outside),
+        (&lab.outside, WIRES.outside),
+    ]
+}
+
+#[test]
+fn ports_are_chosen_and_attached_as_their_driver_allows() {
+    skip_unless!(
+        "ports_are_chosen_and_attached_as_their_driver_allows",
+        Cards
+    );
+    over(plain).judged_at("", &usual());
+}
+
+#[test]
+fn what_vlans_and_macvlans_carry_is_judged_at_the_cards() {
+    skip_unless!(
+        "what_vlans_and_macvlans_carry_is_judged_at_the_cards",
+        Cards
+    );
+    over(one_tag).judged_at("", &usual());
+    over(macvlan).judged_at("", &usual());
+}
+
+#[test]
+fn what_has_two_tags_is_judged_at_the_cards() {
+    skip_unless!("what_has_two_tags_is_judged_at_the_cards", Cards, TwoTags);
+    over(two_tags).judged_at("", &usual());
+}
+
+#[test]
+fn a_tag_is_found_whether_the_card_takes_it_off_or_not() {
+    skip_unless!(
+        "a_tag_is_found_whether_the_card_takes_it_off_or_not",
+        Cards,
+        RxVlan
+    );
+    let mut scene = over(one_tag);
+    let _run = scene.start();
+    scene.list();
+    for state in ["off", "on"] {
+        for device in ["eth0", "eth1"] {
+            let set = || command("ethtool", &["-K", device, "rxvlan", state]);
+            scene.lab.gateway.enter(set).unwrap().unwrap();
+        }
+        scene.assert_judged_at(&usual());
+    }
+}
+
+/// A bridge of both cards, with the gateway's address on it; the outside is a neighbour of the inside hosts.
+fn bridge(lab: &Lab) -> anyhow::Result<Devices> {
+    let add = ["link", "add", "br0", "type", "bridge", "forward_delay", "0"];
+    lab.gateway.ip(&add)?;
+    for port in [WIRES.towards_inside, WIRES.towards_outside] {
+        lab.gateway.ip(&["link", "set", port, "master", "br0"])?;
+    }
+    lab.gateway.ip(&["link", "set", "br0", "up"])?;
+    Ok(Devices {
+        towards_inside: "br0",
+        towards_outside: "br0",
+        ..WIRES
+    })
+}
+
+#[test]
+fn a_bridge_of_cards_is_judged_at_its_ports() {
+    skip_unless!("a_bridge_of_cards_is_judged_at_its_ports", Cards);
+    let mut scene = over(bridge);
+    scene.probe = Probe::across(&scene.lab).unwrap();
+    scene.judged_at("outside = ['eth0']\n", &usual());
+}
+
+/// What a driver says that has no native mode at this MTU.
+const REFUSED: [&str; 2] = [
+    "refuses native XDP in its present setup",
+    "has no native XDP",
+];
+
+#[test]
+fn where_a_large_mtu_is_too_large_for_the_driver_the_filter_is_behind_it() {
+    skip_unless!(
+        "where_a_large_mtu_is_too_large_for_the_driver_the_filter_is_behind_it",
+        Cards
+    );
+    let mut scene = over(plain);
+    scene.set_mtu(LARGE);
+    scene.probe.settle().unwrap();
+    let run = scene.start();
+    let modes = scene.modes();
+    let is_generic = modes == GENERIC;
+    assert!(is_generic || modes == NATIVE, "{modes:?}");
+    let log = run.said().join("\n");
+    let is_explained = REFUSED.iter().any(|words| log.contains(words));
+    assert_eq!(is_generic, is_explained, "{log}");
+    scene.list();
+    scene.assert_judged_at(if is_generic { &GENERIC } else { &NATIVE });
+    scene.assert_large_judged();
+    scene.take_away();
+}
+
+#[test]
+fn after_a_large_mtu_changes_are_in_force_and_unloading_leaves_nothing_that_drops() {
+    skip_unless!(
+        "after_a_large_mtu_changes_are_in_force_and_unloading_leaves_nothing_that_drops",
+        Cards
+    );
+    let mut scene = over(plain);
+    let _run = scene.start();
+    scene.set_mtu(LARGE);
+    // What no longer runs in the driver runs behind it from here on.
+    scene.list();
+    scene.assert_cut_off("a change at this MTU");
+    scene.assert_large_judged();
+    let said = scene.run(&["status"]);
+    assert_eq!(said.code, 0, "{}", said.stdout);
+    scene.take_away();
+    assert!(scene.passes_large(LISTED[0]), "large packets, unloaded");
+}
