@@ -292,7 +292,7 @@ impl Lab {
 const ON_TOP: [&str; 7] = [
     "bond",
     "bridge",
-    "gre",
+    "sit",
     "macvlan",
     "vlan",
     "vxlan",

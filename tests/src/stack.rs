@@ -134,10 +134,10 @@ fn tunnel(
     })
 }
 
-/// GRE to the outside.
-pub fn gre(lab: &Lab) -> Result<Devices> {
-    tunnel(lab, "gre1", |namespace, [own, other]| {
-        let add = ["link", "add", "gre1", "type", "gre"];
+/// IP in IP to the outside, both families.
+pub fn ip_in_ip(lab: &Lab) -> Result<Devices> {
+    tunnel(lab, "sit1", |namespace, [own, other]| {
+        let add = ["link", "add", "sit1", "type", "sit", "mode", "any"];
         let ends = ["local", own, "remote", other];
         namespace.ip(&[&add[..], &ends].concat()).map(drop)
     })
@@ -152,40 +152,39 @@ pub fn vxlan(lab: &Lab) -> Result<Devices> {
     })
 }
 
-/// WireGuard to the outside.
-pub fn wireguard(lab: &Lab) -> Result<Devices> {
+/// WireGuard to the outside in a lab that is there: what goes between inside and outside goes over it.
+pub fn wireguard(lab: &Lab) -> Result<()> {
     const PORT: &str = "51820";
     let folder = tempfile::tempdir()?;
-    let file = |name: &str| folder.path().join(name).display().to_string();
-    let keys = |name: &str| -> Result<String> {
-        let script = format!(
-            "umask 077 && wg genkey > {0} && wg pubkey < {0}",
-            file(name)
-        );
+    let private = |end: &str| folder.path().join(end).display().to_string();
+    let public = |end: &str| -> Result<String> {
+        let file = private(end);
+        let script = format!("umask 077 && wg genkey > {file} && wg pubkey < {file}");
         Ok(command("sh", &["-c", &script])?.trim().to_owned())
     };
-    let public = [
-        ("10.77.8.1", keys("10.77.8.1")?),
-        ("10.77.8.2", keys("10.77.8.2")?),
+    let [gateway, outside] = ["10.77.2.1", "10.77.2.2"];
+    let (of_gateway, of_outside) = (public(gateway)?, public(outside)?);
+    let routes = [
+        (&lab.gateway, ["default", "default"]),
+        (&lab.outside, ["10.77.1.0/24", "fd77:1::/64"]),
     ];
-    tunnel(lab, "wg0", |namespace, [own, other]| {
+    let ends = [
+        (gateway, outside, of_outside),
+        (outside, gateway, of_gateway),
+    ];
+    for ((namespace, [v4, v6]), (own, other, key)) in routes.into_iter().zip(ends) {
         namespace.ip(&["link", "add", "wg0", "type", "wireguard"])?;
-        let key = public.iter().find(|(end, _)| *end == other);
-        let key = key.map_or("", |(_, key)| key);
-        let (private, endpoint) = (file(own), format!("{other}:{PORT}"));
+        let (private, endpoint) = (private(own), format!("{other}:{PORT}"));
         let set = ["set", "wg0", "private-key", &private, "listen-port", PORT];
-        let peer = [
-            "peer",
-            key,
-            "allowed-ips",
-            "0.0.0.0/0,::/0",
-            "endpoint",
-            &endpoint,
-        ];
-        namespace
-            .enter(|| command("wg", &[&set[..], &peer].concat()))?
-            .map(drop)
-    })
+        let peer = ["peer", &key, "allowed-ips", "0.0.0.0/0,::/0"];
+        let all = [&set[..], &peer, &["endpoint", &endpoint]].concat();
+        namespace.enter(|| command("wg", &all))??;
+        namespace.ip(&["link", "set", "wg0", "up"])?;
+        for (family, network) in [("-4", v4), ("-6", v6)] {
+            namespace.ip(&[family, "route", "replace", network, "dev", "wg0"])?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits until the kernel says that a device works.
