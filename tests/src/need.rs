@@ -65,7 +65,8 @@ impl Need {
         }
     }
 
-    fn is_met(self) -> bool {
+    /// Whether it is there.
+    pub fn is_met(self) -> bool {
         match self {
             Self::Bpf => rustix::process::geteuid().is_root(),
             Self::Netns => rustix::process::geteuid().is_root() && runs("ip", "-V"),

@@ -113,10 +113,10 @@ impl Probe {
         self.passes(Way::In, remote, host.parse()?)
     }
 
-    /// Whether a packet arrives.
+    /// Whether a packet arrives. What it ends with makes it long enough that no network card adds to it.
     pub fn passes(&mut self, way: Way, source: IpAddr, destination: IpAddr) -> Result<bool> {
         self.sent += 1;
-        let probe = format!("probe {:08}", self.sent);
+        let probe = format!("probe number {:08}", self.sent);
         self.send(way, source, destination, &probe)?;
         self.has_arrived(way, source.is_ipv4(), |frame| {
             frame.ends_with(probe.as_bytes())
@@ -176,7 +176,7 @@ impl Probe {
     /// Sends a marker that nothing lists, and tells its end.
     fn mark(&mut self, way: Way, ipv4: bool) -> Result<String> {
         self.sent += 1;
-        let marker = format!("after {:08}", self.sent);
+        let marker = format!("after number {:08}", self.sent);
         let (from, to) = marker_ends(way, ipv4)?;
         self.send(way, from, to, &marker)?;
         Ok(marker)

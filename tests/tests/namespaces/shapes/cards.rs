@@ -12,7 +12,7 @@ use tests::{
 
 use super::{
     super::scene::{Scene, eventually},
-    LARGE, LISTED,
+    LARGE, LISTED, OTHER,
 };
 
 const NATIVE: [&str; 2] = ["eth0 native", "eth1 native"];
@@ -161,22 +161,30 @@ fn where_a_large_mtu_is_too_large_for_the_driver_the_filter_is_behind_it() {
 }
 
 #[test]
-fn after_a_large_mtu_changes_are_in_force_and_unloading_leaves_nothing_that_drops() {
+fn after_a_large_mtu_changes_are_in_force_and_what_unload_says_is_so() {
     skip_unless!(
-        "after_a_large_mtu_changes_are_in_force_and_unloading_leaves_nothing_that_drops",
+        "after_a_large_mtu_changes_are_in_force_and_what_unload_says_is_so",
         Cards
     );
     let mut scene = over(plain);
     let _run = scene.start();
     scene.set_mtu(LARGE);
+    scene.probe.settle().unwrap();
+    // Some drivers lose large packets as long as they run a program (virtio_net of Linux 6.1).
+    let are_lost = !scene.passes_large(OTHER[0]);
     // What no longer runs in the driver runs behind it from here on.
     scene.list();
     scene.assert_cut_off("a change at this MTU");
-    scene.assert_large_judged();
+    assert!(!scene.passes_large(LISTED[0]));
+    assert!(are_lost || scene.passes_large(OTHER[0]));
     let said = scene.run(&["status"]);
     assert_eq!(said.code, 0, "{}", said.stdout);
-    scene.take_away();
-    assert!(scene.passes_large(LISTED[0]), "large packets, unloaded");
+    let said = scene.run(&["unload"]);
+    scene.probe.settle().unwrap();
+    let claims_so = said.stderr.contains("no traffic is filtered any more");
+    for address in LISTED {
+        assert_eq!(scene.drops(address), !claims_so, "{}", said.stderr);
+    }
 }
 
 #[test]
