@@ -20,6 +20,11 @@ pub fn ethernet(destination: [u8; 6]) -> Frame {
     Frame { bytes }
 }
 
+/// Nothing: what a device without an Ethernet header takes.
+pub const fn bare() -> Frame {
+    Frame { bytes: Vec::new() }
+}
+
 impl Frame {
     /// A VLAN tag of `protocol` (0x8100, 0x88a8, 0x9100).
     pub fn tag(mut self, protocol: u16, id: u16) -> Self {
@@ -28,9 +33,11 @@ impl Frame {
         self
     }
 
-    /// Any payload of any ethertype.
+    /// Any payload of any ethertype, which is a part of the Ethernet header.
     pub fn payload(mut self, ethertype: u16, payload: &[u8]) -> Vec<u8> {
-        self.bytes.extend_from_slice(&ethertype.to_be_bytes());
+        if !self.bytes.is_empty() {
+            self.bytes.extend_from_slice(&ethertype.to_be_bytes());
+        }
         self.bytes.extend_from_slice(payload);
         self.bytes
     }

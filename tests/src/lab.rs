@@ -11,8 +11,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Result, ensure};
 
 use crate::{
+    cards,
+    frame::{Frame, bare, ethernet},
     namespace::Namespace,
-    tap::{Tap, mac},
+    probe::Way,
+    tap::{Tap, ethernet_address, mac},
 };
 
 /// Addresses of the inside hosts: IPv4 and IPv6 of each.
@@ -47,6 +50,9 @@ pub const WIRES: Devices = Devices {
     outside: "out0",
 };
 
+/// A second wire between the inside hosts and the gateway, where something made one: its ends.
+pub const SECOND_WIRE: [&str; 2] = ["in1", "eth2"];
+
 /// Three joined namespaces.
 #[derive(Debug)]
 pub struct Lab {
@@ -67,20 +73,34 @@ impl Lab {
 
     /// One whose addresses are on the devices that `stack` makes on top of the wires, or the like.
     pub fn over(prefix: &str, stack: impl FnOnce(&Self) -> Result<Devices>) -> Result<Self> {
-        let mut lab = Self {
+        let lab = Self::unwired(prefix)?;
+        lab.inside.connect("in0", &lab.gateway, "eth1")?;
+        lab.gateway.connect("eth0", &lab.outside, "out0")?;
+        lab.set_up(stack)
+    }
+
+    fn unwired(prefix: &str) -> Result<Self> {
+        Ok(Self {
             inside: Namespace::new(&format!("{prefix}-inside"))?,
             gateway: Namespace::new(&format!("{prefix}-gateway"))?,
             outside: Namespace::new(&format!("{prefix}-outside"))?,
             devices: WIRES,
-        };
-        lab.inside.connect("in0", &lab.gateway, "eth1")?;
-        lab.gateway.connect("eth0", &lab.outside, "out0")?;
-        lab.devices = stack(&lab)?;
-        lab.address()?;
-        lab.route()?;
-        lab.introduce()?;
-        lab.check_isolated()?;
-        Ok(lab)
+        })
+    }
+
+    fn set_up(mut self, stack: impl FnOnce(&Self) -> Result<Devices>) -> Result<Self> {
+        self.devices = stack(&self)?;
+        self.settle()?;
+        self.check_isolated()?;
+        Ok(self)
+    }
+
+    /// Gives all devices their addresses, routes and neighbours; those again that went with a device that was
+    /// down or gone.
+    pub fn settle(&self) -> Result<()> {
+        self.address()?;
+        self.route()?;
+        self.introduce()
     }
 
     /// A lab with a name of its own, for a test.
@@ -90,9 +110,28 @@ impl Lab {
 
     /// The same over what `stack` makes, as [`Self::over`] has it.
     pub fn for_test_over(stack: impl FnOnce(&Self) -> Result<Devices>) -> Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self::over(&format!("fw{}-{number}", std::process::id()), stack)
+        Self::over(&test_prefix(), stack)
+    }
+
+    /// The same whose wires are the network cards of a guest, two and two joined outside of it.
+    pub fn of_cards(stack: impl FnOnce(&Self) -> Result<Devices>) -> Result<Self> {
+        let lab = Self::unwired(&test_prefix())?;
+        let Devices {
+            inside,
+            towards_inside,
+            towards_outside,
+            outside,
+        } = WIRES;
+        let places = [
+            (&lab.inside, inside),
+            (&lab.gateway, towards_inside),
+            (&lab.gateway, towards_outside),
+            (&lab.outside, outside),
+        ];
+        for (number, (namespace, name)) in places.into_iter().enumerate() {
+            cards::take(number, namespace, name)?;
+        }
+        lab.set_up(stack)
     }
 
     fn address(&self) -> Result<()> {
@@ -124,8 +163,8 @@ impl Lab {
                 .map(|(v4, v6)| (&self.inside, inside, &v4[..], &v6[..])),
         );
         for (namespace, device, v4, v6) in addresses {
-            namespace.ip(&["addr", "add", v4, "dev", device])?;
-            namespace.ip(&["addr", "add", v6, "dev", device, "nodad"])?;
+            namespace.ip(&["addr", "replace", v4, "dev", device])?;
+            namespace.ip(&["addr", "replace", v6, "dev", device, "nodad"])?;
         }
         Ok(())
     }
@@ -133,23 +172,25 @@ impl Lab {
     fn route(&self) -> Result<()> {
         for (family, gateway) in [("-4", "10.77.1.1"), ("-6", "fd77:1::1")] {
             self.inside
-                .ip(&[family, "route", "add", "default", "via", gateway])?;
+                .ip(&[family, "route", "replace", "default", "via", gateway])?;
         }
         for (family, gateway) in [("-4", "10.77.2.2"), ("-6", "fd77:2::2")] {
             self.gateway
-                .ip(&[family, "route", "add", "default", "via", gateway])?;
+                .ip(&[family, "route", "replace", "default", "via", gateway])?;
         }
         for (family, inside, gateway) in [
             ("-4", "10.77.1.0/24", "10.77.2.1"),
             ("-6", "fd77:1::/64", "fd77:2::1"),
         ] {
             self.outside
-                .ip(&[family, "route", "add", inside, "via", gateway])?;
+                .ip(&[family, "route", "replace", inside, "via", gateway])?;
         }
         // The outside is every address that is not inside, and answers for all of them. In the main
         // table, so that the more specific routes beside it come first.
         for (family, all) in [("-4", "0.0.0.0/0"), ("-6", "::/0")] {
-            let route = ["route", "add", "local", all, "dev", "lo", "table", "main"];
+            let route = [
+                "route", "replace", "local", all, "dev", "lo", "table", "main",
+            ];
             self.outside.ip(&[&[family], route.as_slice()].concat())?;
         }
         self.gateway.sysctl("net.ipv4.ip_forward", "1")?;
@@ -166,9 +207,10 @@ impl Lab {
     /// back a few packets and loses the others, which would be taken for a verdict.
     fn introduce(&self) -> Result<()> {
         let on = self.devices;
-        let (towards_inside, towards_outside) = self.gateway_macs()?;
-        let inside = mac(&self.inside, on.inside)?;
-        let outside = mac(&self.outside, on.outside)?;
+        let towards_inside = ethernet_address(&self.gateway, on.towards_inside)?;
+        let towards_outside = ethernet_address(&self.gateway, on.towards_outside)?;
+        let inside = ethernet_address(&self.inside, on.inside)?;
+        let outside = ethernet_address(&self.outside, on.outside)?;
         let mut known = vec![
             (&self.inside, on.inside, "10.77.1.1", towards_inside),
             (&self.inside, on.inside, "fd77:1::1", towards_inside),
@@ -181,6 +223,9 @@ impl Lab {
             known.push((&self.gateway, on.towards_inside, v4, inside));
             known.push((&self.gateway, on.towards_inside, v6, inside));
         }
+        // A device without an Ethernet header has no neighbours.
+        let known = known.into_iter();
+        let known = known.filter_map(|(on, device, ip, mac)| Some((on, device, ip, mac?)));
         for (namespace, device, address, mac) in known {
             let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
             namespace.ip(&["neigh", "replace", address, "lladdr", &mac, "dev", device])?;
@@ -191,15 +236,15 @@ impl Lab {
     /// Refuses to go on unless every device is loopback, one of our own pairs, or on top of one: addresses
     /// of real servers are sent to in here, and nothing may leave.
     pub fn check_isolated(&self) -> Result<()> {
-        for (namespace, expected) in [
-            (&self.inside, vec!["in0", "lo"]),
-            (&self.gateway, vec!["eth0", "eth1", "lo"]),
-            (&self.outside, vec!["lo", "out0"]),
+        let [second_inside, second_outside] = SECOND_WIRE;
+        for (namespace, own) in [
+            (&self.inside, &["in0", "lo", second_inside][..]),
+            (&self.gateway, &["eth0", "eth1", "lo", second_outside]),
+            (&self.outside, &["lo", "out0"]),
         ] {
-            let mut names = bottom_devices(namespace)?;
-            names.sort_unstable();
+            let names = bottom_devices(namespace)?;
             ensure!(
-                names == expected,
+                names.iter().all(|name| own.contains(&&name[..])),
                 "the lab is not closed: {} has the devices {names:?}",
                 namespace.name()
             );
@@ -224,6 +269,16 @@ impl Lab {
         Tap::open(&self.outside, self.devices.outside)
     }
 
+    /// What a frame to the gateway begins with that goes this way.
+    pub fn front(&self, way: Way) -> Result<Frame> {
+        let device = match way {
+            Way::Out => self.devices.towards_inside,
+            Way::In => self.devices.towards_outside,
+        };
+        let address = ethernet_address(&self.gateway, device)?;
+        Ok(address.map_or_else(bare, ethernet))
+    }
+
     /// The gateway's MAC addresses: towards the inside, towards the outside.
     pub fn gateway_macs(&self) -> Result<([u8; 6], [u8; 6])> {
         Ok((
@@ -233,13 +288,32 @@ impl Lab {
     }
 }
 
+/// The kinds of [`bottom_devices`]' opposite: they lead where another device or a route does.
+const ON_TOP: [&str; 7] = [
+    "bond",
+    "bridge",
+    "sit",
+    "macvlan",
+    "vlan",
+    "vxlan",
+    "wireguard",
+];
+
+/// A name for the namespaces of one test.
+fn test_prefix() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("fw{}-{number}", std::process::id())
+}
+
 /// Names of the devices that are on top of no other one of the same namespace.
 fn bottom_devices(namespace: &Namespace) -> Result<Vec<String>> {
     let links: serde_json::Value = serde_json::from_str(&namespace.ip(&["-j", "-d", "link"])?)?;
     let links = links.as_array().into_iter().flatten();
     // A pair has its other end in another namespace.
-    let is_on_top = |link: &&serde_json::Value| link["linkinfo"]["info_kind"] == "vlan";
-    let bottom = links.filter(|link| !is_on_top(link));
+    let kind = |link: &serde_json::Value| link["linkinfo"]["info_kind"].as_str().map(str::to_owned);
+    let is_on_top = |kind: String| ON_TOP.contains(&&*kind);
+    let bottom = links.filter(|link| !kind(link).is_some_and(is_on_top));
     let names = bottom.filter_map(|link| link["ifname"].as_str());
     Ok(names.map(str::to_owned).collect())
 }

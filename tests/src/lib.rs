@@ -1,6 +1,7 @@
 //! The lab: network namespaces with real packets, frames, and the product run in it as an operator
 //! would. Shared by the tests and the demo.
 
+pub mod cards;
 pub mod frame;
 pub mod kernel;
 pub mod lab;
@@ -13,4 +14,5 @@ pub mod record;
 pub mod refusing;
 pub mod rules;
 pub mod server;
+pub mod stack;
 pub mod tap;

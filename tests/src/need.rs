@@ -6,7 +6,7 @@ use std::{env, fs, process::Command};
 use anyhow::Result;
 use aya::programs::{SchedClassifier, tc::TcAttachType};
 
-use crate::{namespace::Namespace, server};
+use crate::{cards, namespace::Namespace, server};
 
 /// Something that not every machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,14 @@ pub enum Need {
     Tcx,
     /// A kernel that has VLAN devices.
     Vlan,
+    /// `wg`, and a kernel that has WireGuard.
+    Wireguard,
+    /// Network cards of a guest.
+    Cards,
+    /// Such cards that pass on two VLAN tags.
+    TwoTags,
+    /// Such cards that take VLAN tags off frames or leave them there, and `ethtool`.
+    RxVlan,
     /// `bpftool`, of the tools.
     Bpftool,
     /// `ipset`, likewise.
@@ -47,6 +55,10 @@ impl Need {
             Self::Netns => "netns",
             Self::Tcx => "tcx",
             Self::Vlan => "vlan",
+            Self::Wireguard => "wireguard",
+            Self::Cards => "cards",
+            Self::TwoTags => "two tags",
+            Self::RxVlan => "rxvlan",
             Self::Bpftool | Self::Ipset | Self::Nft | Self::Ping | Self::Ext4 | Self::Unshare => {
                 "tools"
             }
@@ -56,12 +68,17 @@ impl Need {
         }
     }
 
-    fn is_met(self) -> bool {
+    /// Whether it is there.
+    pub fn is_met(self) -> bool {
         match self {
             Self::Bpf => rustix::process::geteuid().is_root(),
             Self::Netns => rustix::process::geteuid().is_root() && runs("ip", "-V"),
             Self::Tcx => has_tcx(),
             Self::Vlan => has_vlan(),
+            Self::Wireguard => runs("wg", "--version") && takes(&["type", "wireguard"]),
+            Self::Cards => cards::model().is_some(),
+            Self::TwoTags => cards::pass_two_tags(),
+            Self::RxVlan => cards::take_tags_off(),
             Self::Bpftool => runs("bpftool", "version"),
             Self::Ipset => runs("ipset", "--version"),
             Self::Nft => runs("nft", "--version"),
@@ -88,13 +105,17 @@ fn has_interpreter() -> bool {
     fs::write(jit, "0").is_ok() && fs::write(jit, before.trim()).is_ok()
 }
 
-/// Makes one, in a namespace that goes with it: loopback takes none.
+/// Makes one on a port, since loopback takes none.
 fn has_vlan() -> bool {
+    takes(&["link", "port", "type", "vlan", "id", "1"])
+}
+
+/// Whether `ip link add` makes such a device, in a namespace that goes with it and has a port.
+fn takes(words: &[&str]) -> bool {
     let make = || -> Result<()> {
-        let namespace = Namespace::new(&format!("fw{}-vlan", std::process::id()))?;
+        let namespace = Namespace::new(&format!("fw{}-need", std::process::id()))?;
         namespace.ip(&["link", "add", "port", "type", "veth"])?;
-        let vlan = ["link", "add", "link", "port", "type", "vlan", "id", "1"];
-        namespace.ip(&vlan).map(drop)
+        namespace.ip(&[&["link", "add"], words].concat()).map(drop)
     };
     make().is_ok()
 }

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use crate::{
     frame::{Frame, ethernet, udp},
     lab::{HOSTS, Lab, WIRES},
-    tap::Tap,
+    tap::{Tap, mac},
 };
 
 /// Somebody whom nothing lists, IPv4 and IPv6.
@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// For a packet that a later one has overtaken on another CPU.
 const OVERTAKEN: Duration = Duration::from_millis(10);
+
+/// For a packet of many that are sent until one arrives.
+const SETTLING: Duration = Duration::from_millis(30);
 
 /// Which way through the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,6 @@ struct End {
 impl Probe {
     /// A probe for both ways through the gateway of `lab`.
     pub fn new(lab: &Lab) -> Result<Self> {
-        let (towards_inside, towards_outside) = lab.gateway_macs()?;
         let end = |front, tap: fn(&Lab) -> Result<Tap>| -> Result<End> {
             Ok(End {
                 sender: tap(lab)?,
@@ -59,8 +61,8 @@ impl Probe {
             })
         };
         Ok(Self {
-            inside: end(ethernet(towards_inside), Lab::inside_tap)?,
-            outside: end(ethernet(towards_outside), Lab::outside_tap)?,
+            inside: end(lab.front(Way::Out)?, Lab::inside_tap)?,
+            outside: end(lab.front(Way::In)?, Lab::outside_tap)?,
             sent: 0,
         })
     }
@@ -78,6 +80,14 @@ impl Probe {
             end.front = tags.iter().fold(end.front.clone(), tag);
             end.sender = Tap::open(namespace, wire)?;
         }
+        Ok(probe)
+    }
+
+    /// The same past a gateway that bridges: to the other end.
+    pub fn across(lab: &Lab) -> Result<Self> {
+        let mut probe = Self::new(lab)?;
+        probe.inside.front = ethernet(mac(&lab.outside, WIRES.outside)?);
+        probe.outside.front = ethernet(mac(&lab.inside, WIRES.inside)?);
         Ok(probe)
     }
 
@@ -103,14 +113,37 @@ impl Probe {
         self.passes(Way::In, remote, host.parse()?)
     }
 
-    /// Whether a packet arrives.
+    /// Whether a packet arrives. What it ends with makes it long enough that no network card adds to it.
     pub fn passes(&mut self, way: Way, source: IpAddr, destination: IpAddr) -> Result<bool> {
         self.sent += 1;
-        let probe = format!("probe {:08}", self.sent);
+        let probe = format!("probe number {:08}", self.sent);
         self.send(way, source, destination, &probe)?;
         self.has_arrived(way, source.is_ipv4(), |frame| {
             frame.ends_with(probe.as_bytes())
         })
+    }
+
+    /// Waits until packets pass both ways: some drivers set up their device anew when a program comes or goes,
+    /// and a link needs a moment to be there.
+    pub fn settle(&mut self) -> Result<()> {
+        let start = Instant::now();
+        for way in [Way::Out, Way::In] {
+            for ipv4 in [true, false] {
+                while !self.passes_marker(way, ipv4)? {
+                    ensure!(start.elapsed() < PATIENCE, "nothing passes {way:?}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn passes_marker(&mut self, way: Way, ipv4: bool) -> Result<bool> {
+        let marker = self.mark(way, ipv4)?;
+        let mut arrived = false;
+        self.receiver(way).drain(SETTLING, |frame| {
+            arrived |= frame.ends_with(marker.as_bytes())
+        })?;
+        Ok(arrived)
     }
 
     /// An Ethernet header to the gateway, for a frame to be sent this way.
@@ -130,10 +163,7 @@ impl Probe {
     /// Whether what `is_it` arrives, sent before. A marker that nothing lists is sent after it: once that
     /// one is there, what is looked for is there or lost.
     fn has_arrived(&mut self, way: Way, ipv4: bool, is_it: impl Fn(&[u8]) -> bool) -> Result<bool> {
-        self.sent += 1;
-        let marker = format!("after {:08}", self.sent);
-        let (from, to) = marker_ends(way, ipv4)?;
-        self.send(way, from, to, &marker)?;
+        let marker = self.mark(way, ipv4)?;
         let mut arrived = false;
         self.wait_for(way, &marker, |frame| arrived |= is_it(frame))?;
         if !arrived {
@@ -141,6 +171,15 @@ impl Probe {
                 .drain(OVERTAKEN, |frame| arrived |= is_it(frame))?;
         }
         Ok(arrived)
+    }
+
+    /// Sends a marker that nothing lists, and tells its end.
+    fn mark(&mut self, way: Way, ipv4: bool) -> Result<String> {
+        self.sent += 1;
+        let marker = format!("after number {:08}", self.sent);
+        let (from, to) = marker_ends(way, ipv4)?;
+        self.send(way, from, to, &marker)?;
+        Ok(marker)
     }
 
     fn send(&self, way: Way, from: IpAddr, to: IpAddr, payload: &str) -> Result<()> {

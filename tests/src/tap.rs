@@ -99,8 +99,11 @@ fn link_address(device: &str) -> Result<LinkAddr> {
 
 /// The MAC address of a device.
 pub fn mac(namespace: &Namespace, device: &str) -> Result<[u8; 6]> {
-    namespace
-        .enter(|| link_address(device))??
-        .addr()
-        .with_context(|| format!("{device} has no MAC address"))
+    ethernet_address(namespace, device)?.with_context(|| format!("{device} has no MAC address"))
+}
+
+/// The same of a device that need not be Ethernet: others have an address of another length, or none.
+pub fn ethernet_address(namespace: &Namespace, device: &str) -> Result<Option<[u8; 6]>> {
+    let address = namespace.enter(|| link_address(device))??;
+    Ok(address.addr().filter(|it| address.halen() == it.len()))
 }

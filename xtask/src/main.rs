@@ -51,10 +51,12 @@ enum Task {
     Vm {
         /// Series of Linux, such as 6.1, or 'newest'; 6.1 and 6.12 if none is named
         versions: Vec<vm::Series>,
-        /// The newest kernel of Debian as well, where no version is named
+        /// Device shapes as well, in guests of their own; and the newest kernel of Debian, where no version is
+        /// named
         #[arg(long)]
         long: bool,
-        /// Only this test program, of those that guests run; may be given several times
+        /// Only this test program, of those that guests run, or this guest of --long: shapes, virtio, vmxnet3,
+        /// e1000e; may be given several times
         #[arg(long, value_name = "PROGRAM")]
         only: Vec<String>,
     },

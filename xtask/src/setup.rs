@@ -47,6 +47,14 @@ pub fn run_for_guests() -> Result<()> {
     install_packages(&machine, &steps::missing_for_guests(&machine))
 }
 
+/// Installs what tests of device shapes call. Without that they go on: the tests say what they lack.
+pub fn run_for_shapes() {
+    let machine = Machine::look();
+    if let Err(error) = install_packages(&machine, &steps::missing_for_shapes(&machine)) {
+        eprintln!("setup: {error:#}; the guests go on without");
+    }
+}
+
 /// Refuses a kernel that the filter cannot be loaded into.
 pub fn require_kernel() -> Result<()> {
     match kernel::shortcoming() {

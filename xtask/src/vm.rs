@@ -17,6 +17,7 @@ mod root;
 mod table;
 
 use std::{
+    collections::BTreeSet,
     env,
     fs::{self, File},
     io::Write,
@@ -28,7 +29,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{setup, test::tally::Tally};
-use checks::{Check, chosen};
+use checks::{Plan, chosen};
 use guest::End;
 use kernel::{Kernel, MODULES};
 pub use release::Series;
@@ -52,14 +53,14 @@ const TAIL: usize = 40;
 /// Runs guests with these kernels, or the usual ones, and `only` these test programs, or all; ends with a
 /// line that counts all tests.
 pub fn run(series: Vec<Series>, long: bool, only: &[String]) -> Result<ExitCode> {
-    let checks = chosen(only)?;
+    let plans = chosen(only, long)?;
     setup::run()?;
     let mut tally = Tally::default();
     let series = match series.is_empty() {
         true => usual(long),
         false => series,
     };
-    let passed = guests(&series, &checks, &mut tally)?;
+    let passed = guests(&series, &plans, &mut tally)?;
     if !passed {
         tally.end_in_failure();
     }
@@ -73,7 +74,7 @@ pub fn run(series: Vec<Series>, long: bool, only: &[String]) -> Result<ExitCode>
 
 /// The usual guests, as a part of all tests: whether nothing failed.
 pub fn stage(long: bool, tally: &mut Tally) -> Result<bool> {
-    guests(&usual(long), &chosen(&[])?, tally)
+    guests(&usual(long), &chosen(&[], long)?, tally)
 }
 
 fn usual(long: bool) -> Vec<Series> {
@@ -104,24 +105,30 @@ fn require() -> Result<()> {
 }
 
 /// Boots one guest after the other; whether nothing failed. What cannot be had is skipped by name.
-fn guests(series: &[Series], checks: &[&Check], tally: &mut Tally) -> Result<bool> {
+fn guests(series: &[Series], plans: &[Plan], tally: &mut Tally) -> Result<bool> {
+    if plans.iter().any(|plan| !plan.name.is_empty()) {
+        setup::run_for_shapes();
+    }
     let obtain = |&series| (series, require().and_then(|()| Kernel::obtain(series)));
     let kernels: Vec<(Series, Result<Kernel>)> = series.iter().map(obtain).collect();
-    let root = match kernels.iter().any(|(_, kernel)| kernel.is_ok()) {
-        true => build_root(checks)?,
-        false => Root::default(),
+    let roots = match kernels.iter().any(|(_, kernel)| kernel.is_ok()) {
+        true => build_roots(plans)?,
+        false => Vec::new(),
     };
     let mut table = Table::default();
     let mut passed = true;
     for (series, kernel) in kernels {
         match kernel {
             Ok(kernel) => {
-                let (report, good) = Guest::new(series, checks)?.run(&kernel, &root, tally)?;
-                table.add(&kernel.series(), Some(&report));
-                passed &= good;
+                table.add(&kernel.series());
+                for (plan, root) in plans.iter().zip(&roots) {
+                    let (report, good) = Guest::new(series, plan)?.run(&kernel, root, tally)?;
+                    table.take(plan.name, &report);
+                    passed &= good;
+                }
             }
             Err(error) => {
-                table.add(&series.to_string(), None);
+                table.add(&series.to_string());
                 passed &= skip(series, &error, tally);
             }
         }
@@ -130,9 +137,12 @@ fn guests(series: &[Series], checks: &[&Check], tally: &mut Tally) -> Result<boo
     Ok(passed)
 }
 
-fn build_root(checks: &[&Check]) -> Result<Root> {
-    let targets: Vec<&str> = checks.iter().map(|check| check.target).collect();
-    Root::new(&build::build(&targets)?, checks)
+fn build_roots(plans: &[Plan]) -> Result<Vec<Root>> {
+    let checks = plans.iter().flat_map(|plan| &plan.checks);
+    let targets: BTreeSet<&str> = checks.map(|check| check.target).collect();
+    let built = build::build(&Vec::from_iter(targets))?;
+    let root = |plan: &Plan| Root::new(&built, &plan.checks);
+    plans.iter().map(root).collect()
 }
 
 /// A guest that cannot be had: whether that is allowed.
@@ -151,38 +161,42 @@ fn skip(series: Series, error: &anyhow::Error, tally: &mut Tally) -> bool {
 
 /// What a guest runs, and where everything of it goes.
 struct Guest<'a> {
-    series: Series,
-    checks: &'a [&'a Check],
+    /// The kernel, and what tells it from other guests with it.
+    name: String,
+    plan: &'a Plan,
     folder: PathBuf,
 }
 
 impl<'a> Guest<'a> {
-    fn new(series: Series, checks: &'a [&'a Check]) -> Result<Self> {
+    fn new(series: Series, plan: &'a Plan) -> Result<Self> {
         let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
         let folder = target
             .unwrap_or_else(|| checkout().join("target"))
             .join("vm");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(Self {
-            series,
-            checks,
+            name: match plan.name {
+                "" => series.to_string(),
+                name => format!("{series}-{name}"),
+            },
+            plan,
             folder,
         })
     }
 
     fn path(&self, what: &str) -> PathBuf {
-        self.folder.join(format!("{}.{what}", self.series))
+        self.folder.join(format!("{}.{what}", self.name))
     }
 
     /// Boots it, passes on what it says; what it said, and whether all is well.
     fn run(&self, kernel: &Kernel, root: &Root, tally: &mut Tally) -> Result<(Report, bool)> {
-        let Self { series, .. } = self;
+        let Self { name, plan, .. } = self;
         let (archive, console, log) = (self.path("cpio"), self.path("console"), self.path("log"));
         let size = root.write(kernel, MODULES, &archive)?;
-        eprintln!("vm: {series}: booting with {} MB of files", size >> 20);
-        let mut command = guest::command(&kernel.image(), &archive, &console);
+        eprintln!("vm: {name}: booting with {} MB of files", size >> 20);
+        let mut command = guest::command(&kernel.image(), &archive, &console, plan.cards);
         let mut said = Said {
-            series: *series,
+            guest: name,
             log: File::create(&log).with_context(|| format!("cannot write {}", log.display()))?,
             begin: Instant::now(),
             since: Instant::now(),
@@ -193,8 +207,8 @@ impl<'a> Guest<'a> {
         let seconds = said.begin.elapsed().as_secs_f32();
         let fault = self.fault(&end, &said.report, &console);
         match &fault {
-            None => eprintln!("vm: {series}: all is well, {seconds:.1} s"),
-            Some(fault) => eprintln!("vm: {series}: FAILED after {seconds:.1} s: {fault}"),
+            None => eprintln!("vm: {name}: all is well, {seconds:.1} s"),
+            Some(fault) => eprintln!("vm: {name}: FAILED after {seconds:.1} s: {fault}"),
         }
         // A test that fails has said why.
         if fault.is_some() && !said.report.failed_only() {
@@ -213,7 +227,7 @@ impl<'a> Guest<'a> {
         match end {
             End::TimeLimit => Some(format!("it did not end within {} s", LIMIT.as_secs())),
             End::Itself(status) if !status.success() => Some(format!("QEMU ended with {status}")),
-            End::Itself(_) => report.fault(self.checks),
+            End::Itself(_) => report.fault(&self.plan.checks),
         }
     }
 }
@@ -231,7 +245,7 @@ fn show(logs: &[&Path]) {
 
 /// What a guest says, on its way to everybody who wants to know.
 struct Said<'a> {
-    series: Series,
+    guest: &'a str,
     log: File,
     begin: Instant,
     /// When it said something of its own last.
@@ -257,14 +271,14 @@ impl Said<'_> {
 
     fn announce(&mut self, said: &str) {
         let seconds = self.since.elapsed().as_secs_f32();
-        eprintln!("vm: {}: {said} ({seconds:.1} s)", self.series);
+        eprintln!("vm: {}: {said} ({seconds:.1} s)", self.guest);
         self.since = Instant::now();
     }
 
     /// The same test is skipped on each kernel for itself.
     fn named(&self, line: &str) -> String {
         match report::skipped(line) {
-            Some(_) => line.replacen("SKIPPED ", &format!("SKIPPED vm {} ", self.series), 1),
+            Some(_) => line.replacen("SKIPPED ", &format!("SKIPPED vm {} ", self.guest), 1),
             None => line.to_owned(),
         }
     }

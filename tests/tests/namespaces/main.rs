@@ -24,6 +24,8 @@ mod own_traffic;
 mod power_cut;
 mod refuse;
 mod scene;
+#[cfg(feature = "guest")]
+mod shapes;
 mod sight;
 mod staging;
 mod swap_flood;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, env, path::Path, process::Command};
 
-use super::steps::{GUESTS, PACKAGES, PEERS, SERVERS};
+use super::steps::{GUESTS, PACKAGES, PEERS, SERVERS, SHAPES};
 use crate::process;
 
 /// What this machine has.
@@ -37,7 +37,7 @@ impl Machine {
     /// Looks at this machine.
     pub fn look() -> Self {
         let folders = process::folders();
-        let packages = PACKAGES.iter().chain(PEERS).chain(GUESTS);
+        let packages = PACKAGES.iter().chain(PEERS).chain(GUESTS).chain(SHAPES);
         let wanted = packages.map(|package| package.command);
         let is_there = |command: &&str| folders.iter().any(|it| it.join(command).is_file());
         Self {

@@ -223,6 +223,20 @@ pub const GUESTS: &[Package] = &[
     },
 ];
 
+/// What guests with device shapes have beside it, by name. Without it some tests there are skipped.
+pub const SHAPES: &[Package] = &[
+    Package {
+        name: "ethtool",
+        command: "ethtool",
+        why: "makes a network card leave VLAN tags in frames",
+    },
+    Package {
+        name: "wireguard-tools",
+        command: "wg",
+        why: "makes a tunnel that is filtered",
+    },
+];
+
 /// The steps that `machine` needs.
 pub fn missing(machine: &Machine) -> Vec<&'static Step> {
     STEPS
@@ -244,6 +258,11 @@ pub fn missing_peers(machine: &Machine) -> Vec<&'static Package> {
 /// The packages that `machine` needs to boot guests.
 pub fn missing_for_guests(machine: &Machine) -> Vec<&'static Package> {
     missing_of(GUESTS, machine)
+}
+
+/// The packages that `machine` needs for device shapes.
+pub fn missing_for_shapes(machine: &Machine) -> Vec<&'static Package> {
+    missing_of(SHAPES, machine)
 }
 
 fn missing_of(packages: &'static [Package], machine: &Machine) -> Vec<&'static Package> {
@@ -293,6 +312,9 @@ mod tests {
         assert_eq!(missing_for_guests(&machine).len(), GUESTS.len());
         machine.commands.insert("xz".to_owned());
         assert_eq!(missing_for_guests(&machine).len(), GUESTS.len() - 1);
+        assert_eq!(missing_for_shapes(&machine).len(), SHAPES.len());
+        machine.commands.insert("wg".to_owned());
+        assert_eq!(missing_for_shapes(&machine).len(), SHAPES.len() - 1);
         assert!(missing_packages(&machine).is_empty());
     }
 

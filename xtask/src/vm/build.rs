@@ -23,8 +23,10 @@ pub struct Built {
 pub fn build(targets: &[&str]) -> Result<Built> {
     let product = [&["build"][..], &PROFILE, &["--package", "firewall"]].concat();
     let named = targets.iter().flat_map(|target| ["--test", target]);
-    let tests: Vec<&str> = ["test", "--no-run", "--package", "tests"]
+    let package = ["test", "--no-run", "--package", "tests"];
+    let tests: Vec<&str> = package
         .into_iter()
+        .chain(["--features", "guest"])
         .chain(PROFILE)
         .chain(named)
         .collect();

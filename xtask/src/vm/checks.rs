@@ -55,21 +55,80 @@ const CHECKS: &[Check] = &[
     ),
 ];
 
-/// The checks of the test programs that have these names; all where none is named.
-pub fn chosen(names: &[String]) -> Result<Vec<&'static Check>> {
-    let all = || CHECKS.iter();
-    if let Some(unknown) = names
+/// What `--long` adds: tests of what routers have for devices, and of what becomes of it.
+const SHAPES: &[Check] = &[Check {
+    target: "namespaces",
+    only: &[
+        "bridges::",
+        "devices::a_live_run_follows_a_device_that_goes_and_comes_back",
+        "moving::a_device_in_another_namespace_keeps_its_filter_and_comes_back_with_it",
+        "moving::a_renamed_device_keeps_its_filter_and_is_shown_by_its_new_name",
+        "shapes::",
+        "vlans::what_has_two_tags_is_judged_at_the_ports_below_their_devices",
+    ],
+    except: &["shapes::cards::"],
+}];
+
+/// Likewise, where wires are network cards and not a device of the kernel.
+const CARDS: &[Check] = &[only("namespaces", &["shapes::cards::"])];
+
+/// A guest that each kernel boots: what it is called beside the kernel, its network cards, what it runs.
+#[derive(Debug)]
+pub struct Plan {
+    /// Nothing for what is always run.
+    pub name: &'static str,
+    /// The model of its network cards as QEMU calls it, if it has any.
+    pub cards: Option<&'static str>,
+    /// Its tests.
+    pub checks: Vec<&'static Check>,
+}
+
+/// Name, model of the cards, tests; those after the first are long.
+type Row = (&'static str, Option<&'static str>, &'static [Check]);
+const PLANS: &[Row] = &[
+    ("", None, CHECKS),
+    ("shapes", None, SHAPES),
+    ("virtio", Some("virtio-net-pci"), CARDS),
+    ("vmxnet3", Some("vmxnet3"), CARDS),
+    ("e1000e", Some("e1000e"), CARDS),
+];
+
+/// The guests of each kernel, the long ones if that is asked for: all that they run, or of what has a name
+/// among these, a test program or a long guest.
+pub fn chosen(names: &[String], long: bool) -> Result<Vec<Plan>> {
+    let is_named = |name: &str| names.iter().any(|it| it == name);
+    let is_asked_for = |(number, row): &(usize, &Row)| long || *number == 0 || is_named(row.0);
+    let rows = PLANS.iter().enumerate().filter(is_asked_for);
+    let plan = |(_, &(name, cards, checks)): (usize, &Row)| Plan {
+        name,
+        cards,
+        checks: checks
+            .iter()
+            .filter(|check| names.is_empty() || is_named(check.target) || is_named(name))
+            .collect(),
+    };
+    let mut plans: Vec<Plan> = rows.map(plan).collect();
+    plans.retain(|plan| !plan.checks.is_empty());
+    let runs = |plan: &Plan, name: &String| {
+        plan.name == name || plan.checks.iter().any(|check| check.target == name)
+    };
+    match names
         .iter()
-        .find(|name| all().all(|it| it.target != **name))
+        .find(|name| !plans.iter().any(|plan| runs(plan, name)))
     {
-        let known: Vec<&str> = all().map(|check| check.target).collect();
-        bail!(
+        Some(unknown) => bail!(
             "guests run no test program '{unknown}'; say one of {}",
-            known.join(", ")
-        );
+            known().join(", ")
+        ),
+        None => Ok(plans),
     }
-    let is_chosen = |check: &&Check| names.is_empty() || names.iter().any(|it| it == check.target);
-    Ok(all().filter(is_chosen).collect())
+}
+
+/// What can be named.
+fn known() -> Vec<&'static str> {
+    let targets = CHECKS.iter().map(|check| check.target);
+    let guests = PLANS.iter().skip(1).map(|(name, ..)| *name);
+    targets.chain(guests).collect()
 }
 
 const fn only(target: &'static str, only: &'static [&'static str]) -> Check {
@@ -98,16 +157,24 @@ mod tests {
 
     #[test]
     fn checks_are_chosen_by_the_name_of_their_program() {
-        assert_eq!(chosen(&[]).unwrap().len(), CHECKS.len());
-        let names = |names: &[&str]| {
+        let targets = |names: &[&str], long| {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            chosen(&names).map(|it| it.iter().map(|check| check.target).collect::<Vec<_>>())
+            let plans = chosen(&names, long)?;
+            let of = |plan: &Plan| plan.checks.iter().map(|check| check.target).collect();
+            Ok::<_, anyhow::Error>(plans.iter().map(of).collect::<Vec<Vec<_>>>())
         };
+        assert_eq!(targets(&[], false).unwrap()[0].len(), CHECKS.len());
         assert_eq!(
-            names(&["verdicts", "budget"]).unwrap(),
-            ["budget", "verdicts"]
+            targets(&["verdicts", "budget"], true).unwrap(),
+            [["budget", "verdicts"]]
         );
-        let error = names(&["budget", "cli"]).unwrap_err().to_string();
+        assert_eq!(targets(&["namespaces"], false).unwrap(), [["namespaces"]]);
+        assert_eq!(
+            targets(&["namespaces"], true).unwrap(),
+            vec![["namespaces"]; PLANS.len()]
+        );
+        assert_eq!(targets(&["vmxnet3"], false).unwrap(), [["namespaces"]]);
+        let error = targets(&["budget", "cli"], true).unwrap_err().to_string();
         assert!(
             error.contains("'cli'") && error.contains("verdicts"),
             "{error}"

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 
 /// Programs alone are emulated. One processor: with two of them QEMU runs code that the kernel has
 /// changed meanwhile (`Oops: int3` where XDP programs are swapped under traffic), which no machine does.
-/// No network device at all: what tests send stays in namespaces, and these in here.
+/// No network device that leads out: what tests send stays in namespaces, and these in here.
 const MACHINE: &[&str] = &[
     "-accel",
     "tcg",
@@ -36,8 +36,9 @@ const MACHINE: &[&str] = &[
 const COMMAND_LINE: &str =
     "console=ttyS0 loglevel=5 panic=-1 oops=panic nowatchdog mitigations=off";
 
-/// The command that boots `image` with `root`, and writes the kernel's own log to `console`.
-pub fn command(image: &Path, root: &Path, console: &Path) -> Command {
+/// The command that boots `image` with `root`, and writes the kernel's own log to `console`; with four cards
+/// of this model, if one is named.
+pub fn command(image: &Path, root: &Path, console: &Path, cards: Option<&str>) -> Command {
     // If we are killed, it is too.
     let mut command = Command::new("setpriv");
     command
@@ -45,11 +46,33 @@ pub fn command(image: &Path, root: &Path, console: &Path) -> Command {
         .args(MACHINE)
         .arg("-serial")
         .arg(format!("file:{}", console.display()))
-        .args(["-serial", "stdio", "-append", COMMAND_LINE, "-kernel"])
+        .args(["-serial", "stdio", "-append"])
+        .arg(cards.map_or(COMMAND_LINE.to_owned(), |model| {
+            // What the kernel does not know and has an equals sign in it is in the environment of the first
+            // process (Documentation/admin-guide/kernel-parameters.rst).
+            format!("{COMMAND_LINE} FIREWALL_CARDS={model}")
+        }))
+        .arg("-kernel")
         .arg(image)
         .arg("-initrd")
-        .arg(root);
+        .arg(root)
+        .args(cards.into_iter().flat_map(wired));
     command
+}
+
+/// Four cards, two and two on a hub within QEMU, which nothing else is on. `tests/src/cards.rs` knows them by
+/// their addresses.
+fn wired(model: &str) -> Vec<String> {
+    let card = |number| {
+        let (hub, name) = (number / 2, format!("card{number}"));
+        let (port, address) = (
+            format!("hubport,id={name},hubid={hub}"),
+            format!("52:54:00:77:00:{number:02x}"),
+        );
+        let device = format!("{model},netdev={name},mac={address},romfile=");
+        ["-netdev".to_owned(), port, "-device".to_owned(), device]
+    };
+    (0..4).flat_map(card).collect()
 }
 
 /// How a program ended.
@@ -181,14 +204,27 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_has_no_network_device() {
-        let command = command(Path::new("k"), Path::new("r"), Path::new("c"));
-        let words: Vec<_> = command.get_args().collect();
-        assert!(words.windows(2).any(|pair| pair == ["-nic", "none"]));
-        assert!(
-            !words
-                .iter()
-                .any(|word| *word == "-netdev" || *word == "-device")
-        );
+    fn a_guest_has_no_network_device_or_cards_that_are_joined_to_each_other_alone() {
+        let [kernel, root, console] = ["k", "r", "c"].map(Path::new);
+        for (cards, expected) in [(None, 0), (Some("e1000e"), 4)] {
+            let command = command(kernel, root, console, cards);
+            let words: Vec<&str> = command.get_args().filter_map(|it| it.to_str()).collect();
+            let after = |word| {
+                let pairs = words.windows(2).filter(move |pair| pair[0] == word);
+                pairs.map(|pair| pair[1]).collect::<Vec<_>>()
+            };
+            assert_eq!(after("-nic"), ["none"]);
+            assert_eq!(after("-device").len(), expected);
+            let joined = after("-netdev");
+            assert_eq!(joined.len(), expected);
+            assert!(
+                joined.iter().all(|it| it.starts_with("hubport,")),
+                "{joined:?}"
+            );
+            assert!(
+                joined.iter().all(|it| !it.contains("netdev=")),
+                "{joined:?}"
+            );
+        }
     }
 }

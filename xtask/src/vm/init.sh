@@ -15,6 +15,8 @@ mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 cgroup /sys/fs/cgroup
 echo +memory > /sys/fs/cgroup/cgroup.subtree_control
 mount -t tracefs trace /sys/kernel/tracing
+# Namespaces begin with loopback alone, whatever tunnels this kernel knows.
+echo 1 > /proc/sys/net/core/fb_tunnels_only_for_init_net
 for module in /modules/*; do
   insmod "$module" || echo "GUEST cannot load $module"
 done

@@ -19,7 +19,22 @@ use crate::process;
 const CACHE: &str = "/var/cache/firewall-vm";
 
 /// What is kept of the modules of each kernel, with what they need.
-pub const MODULES: &[&str] = &["8021q", "bridge", "dummy", "tun", "veth"];
+pub const MODULES: &[&str] = &[
+    "8021q",
+    "bonding",
+    "bridge",
+    "dummy",
+    "e1000e",
+    "macvlan",
+    "sit",
+    "tun",
+    "veth",
+    "virtio_net",
+    "virtio_pci",
+    "vmxnet3",
+    "vxlan",
+    "wireguard",
+];
 
 /// A kernel that is there.
 #[derive(Debug)]
@@ -48,7 +63,9 @@ impl Kernel {
         let wanted = fs::read_to_string(folder.join("wanted")).ok()?;
         let modules = fs::read_to_string(folder.join("needs")).ok()?;
         let release = fs::read_to_string(folder.join("release")).ok()?;
-        (wanted == MODULES.join("\n")).then(|| Self {
+        // Another checkout may want more of them.
+        let has = |module: &&str| wanted.lines().any(|line| line == *module);
+        MODULES.iter().all(has).then(|| Self {
             folder: folder.to_owned(),
             release,
             modules: Modules::read(&modules),

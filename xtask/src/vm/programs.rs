@@ -10,22 +10,28 @@ use anyhow::{Context, Result, bail};
 use crate::process;
 
 /// What tests call, and `busybox` for everything else.
-pub const PROGRAMS: &[&str] = &["bpftool", "busybox", "ip", "ping", "setpriv", "timeout"];
+const PROGRAMS: &[&str] = &["bpftool", "busybox", "ip", "ping", "setpriv", "timeout"];
 
-/// The files of [`PROGRAMS`], by name.
+/// What tests of device shapes call beside it, where it is there.
+const OF_SHAPES: &[&str] = &["ethtool", "wg"];
+
+/// The files of the programs that tests call, by name.
 pub fn find() -> Result<Vec<(&'static str, PathBuf)>> {
     let folders = process::folders();
-    let find = |&name: &&'static str| -> Result<_> {
-        let found = folders
-            .iter()
-            .map(|folder| folder.join(name))
-            .find(|it| it.is_file());
-        let found = found.with_context(|| {
+    let find = |name: &str| {
+        let files = folders.iter().map(|folder| folder.join(name));
+        files.into_iter().find(|it| it.is_file())
+    };
+    let needed = |&name: &&'static str| {
+        let found = find(name).with_context(|| {
             format!("there is no '{name}' in PATH; 'cargo xtask setup' installs what guests need")
         });
         Ok((name, found?))
     };
-    PROGRAMS.iter().map(find).collect()
+    let mut programs = PROGRAMS.iter().map(needed).collect::<Result<Vec<_>>>()?;
+    let of_shapes = OF_SHAPES.iter();
+    programs.extend(of_shapes.filter_map(|&name| Some((name, find(name)?))));
+    Ok(programs)
 }
 
 /// The libraries that `files` load when they start, and what loads them.

@@ -27,15 +27,24 @@ struct Row {
 }
 
 impl Table {
-    /// Adds a kernel. One that never ran has no report.
-    pub fn add(&mut self, kernel: &str, report: Option<&Report>) {
-        let index = self.kernels.len();
+    /// Adds a kernel. One that never ran gets no report.
+    pub fn add(&mut self, kernel: &str) {
         self.kernels.push(kernel.to_owned());
-        for run in report.iter().flat_map(|report| &report.runs) {
+    }
+
+    /// Adds what a guest with the kernel that was added last has reported; `guest` tells it from other guests
+    /// with that kernel.
+    pub fn take(&mut self, guest: &str, report: &Report) {
+        let kernels = self.kernels.len();
+        for run in &report.runs {
+            let program = match guest {
+                "" => run.program.clone(),
+                _ => format!("{}, {guest}", run.program),
+            };
             for (test, outcome) in &run.tests {
-                let row = self.row(&run.program, test);
-                row.outcomes.resize(index, None);
-                row.outcomes.push(Some(*outcome));
+                let row = self.row(&program, test);
+                row.outcomes.resize(kernels, None);
+                row.outcomes[kernels - 1] = Some(*outcome);
             }
         }
     }
@@ -141,9 +150,12 @@ mod tests {
         let new = "GUEST runs force\ntest a::b_c ... FAILED\ntest tcx ... ok\ntest new ... ok\n";
         let mut table = Table::default();
         assert_eq!(table.to_string(), "");
-        table.add("6.1", Some(&report(old)));
-        table.add("6.12", Some(&report(new)));
-        table.add("7.3", None);
+        table.add("6.1");
+        table.take("", &report(old));
+        table.add("6.12");
+        table.take("", &report(new));
+        table.take("vmxnet3", &report("GUEST runs force\ntest a::b_c ... ok\n"));
+        table.add("7.3");
         let expected = "\
 Linux                                                      6.1     6.12      7.3
 force
@@ -152,6 +164,8 @@ force
   new                                                        –       ok        –
 trace
   logs                                                      ok        –        –
+force, vmxnet3
+  a: b c                                                     –       ok        –
 ";
         assert_eq!(table.to_string(), expected);
     }
@@ -160,11 +174,9 @@ trace
     fn a_long_name_goes_on_in_a_second_line_and_none_is_wider_than_a_terminal() {
         let name = "namespaces::what_comes_in_by_a_device_without_ethernet_header_is_judged_at_tcx";
         let mut table = Table::default();
-        table.add(
-            "6.1",
-            Some(&report(&format!("GUEST runs a\ntest {name} ... ok\n"))),
-        );
-        table.add("6.12", None);
+        table.add("6.1");
+        table.take("", &report(&format!("GUEST runs a\ntest {name} ... ok\n")));
+        table.add("6.12");
         let text = table.to_string();
         assert!(
             text.lines().all(|line| line.chars().count() <= WIDTH),
