@@ -152,11 +152,14 @@ fn where_a_large_mtu_is_too_large_for_the_driver_the_filter_is_behind_it() {
     let mut scene = over(plain);
     scene.set_mtu(LARGE);
     scene.probe.settle().unwrap();
+    // Some models of QEMU lose large packets by themselves (vmxnet3).
+    let large = scene.passes_large(OTHER[0]);
     let run = scene.start();
     let ports = found(&scene, &run);
     scene.list();
     scene.assert_judged_at(&ports);
-    scene.assert_large_judged();
+    assert_eq!(scene.passes_large(OTHER[0]), large);
+    assert!(!scene.passes_large(LISTED[0]));
     scene.take_away();
 }
 
